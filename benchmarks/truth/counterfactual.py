@@ -1,0 +1,63 @@
+"""The demo of the counterfactual workflow over several seeds: every figure with its spread, as a table.
+
+    scripts/bench truth --seeds 3 --to runs/truth
+
+Each seed changes the images, the classifier and the translator. Finished runs are not done again.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from aliter.core.errors import AliterError
+from aliter.data.run import Figure, Run
+from aliter.workflows.counterfactual import STAGES, Config
+from aliter.workflows.stage import due, run_stages
+
+
+def with_seed(config: Config, seed: int) -> Config:
+    """Return ``config`` with all its chance from ``seed``."""
+    values = config.model_dump(mode="json")
+    values["images"]["seed"] = seed
+    for block in ("classify", "translate"):
+        values[block]["fit"]["seed"] = seed
+    return Config.model_validate(values)
+
+
+def figures_of(config: Config, path: Path) -> dict[str, Figure]:
+    """Return all figures of the run at ``path``, made if need be."""
+    run = Run(path, config)
+    with run.working():
+        run_stages(due(STAGES, config, run), config, run, say=print)
+    return {one.name: one for figures in run.figures().values() for one in figures}
+
+
+def table(runs: list[dict[str, Figure]]) -> str:
+    """Return Markdown: for each figure its mean over seeds, lowest, highest, and the images behind one seed."""
+    lines = ["| figure | mean | lowest | highest | images a seed | note |", "|---|--:|--:|--:|--:|---|"]
+    for name, first in runs[0].items():
+        values = np.array([run[name].value for run in runs])
+        cells = f"{values.mean():.3f} | {values.min():.3f} | {values.max():.3f} | {first.images}"
+        lines.append(f"| {name} | {cells} | {'' if len(runs) > 1 and 'half of all' in first.note else first.note} |")
+    return "\n".join(lines)
+
+
+def main(
+    config: Annotated[Path, typer.Option(help="What is run.")] = Path("configs/counterfactual/demo.yaml"),
+    seeds: Annotated[int, typer.Option(help="How many seeds.")] = 3,
+    to: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/truth"),
+) -> None:
+    """Run ``config`` with several seeds and print the table."""
+    chosen = Config.read(config)
+    assert isinstance(chosen, Config)
+    runs = [figures_of(with_seed(chosen, seed), to / f"{config.stem}-{seed}") for seed in range(seeds)]
+    print(f"\n{config.stem}, {seeds} seeds\n\n{table(runs)}")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except AliterError as error:
+        raise SystemExit(f"{error}") from error

@@ -1,0 +1,215 @@
+"""The command line: thin; it finds what is asked for and turns errors into exit codes."""
+
+import logging
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from aliter.core.errors import AliterError, ConfigError, Interrupted, RequestError
+
+if TYPE_CHECKING:
+    from aliter.core.spec import Spec
+    from aliter.data.run import Run
+    from aliter.workflows.stage import Stage
+
+app = typer.Typer(
+    help="See microscopy images otherwise, and know how far to believe it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out = Console(soft_wrap=True)
+_debug = False
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda or mps.")]
+
+
+def main() -> None:
+    """Run the command line; exit 0 when done, else with the code of the error."""
+    try:
+        app()
+    except AliterError as error:
+        if _debug:
+            raise
+        logging.getLogger("aliter").error("%s", error)
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"aliter: {error}", markup=False)
+        sys.exit(error.code)
+
+
+@app.command()
+def demo(
+    workflow: Annotated[str, typer.Argument(help="Which workflow.")] = "counterfactual",
+    to: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    device: Device = "cpu",
+    debug: Debug = False,
+) -> None:
+    """Make a small real run on this machine, then say where to look.
+
+    Example: aliter demo counterfactual
+    """
+    _carry_out(_shipped(workflow, "demo"), to or Path("runs") / f"{workflow}-demo", None, device, debug)
+
+
+@app.command()
+def simulate(
+    kind: Annotated[str, typer.Argument(help="What to draw: fictus.")],
+    to: Annotated[Path, typer.Argument(metavar="OUT", help="A store if it ends in .zarr, else a folder per class.")],
+    count: Annotated[int, typer.Option(help="Images of each class.")] = 400,
+    size: Annotated[int, typer.Option(help="Pixels on a side.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of all chance.")] = 0,
+    factor: Annotated[list[str] | None, typer.Option(help="What classes differ in; may be given again.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Draw images by rule, with their truth.
+
+    Example: aliter simulate fictus cells.zarr --count 100 --factor aggregates --factor elongation
+    """
+    from aliter.data.convert import write_folder
+    from aliter.data.images import Images
+    from aliter.data.simulate import SIMULATIONS
+    from aliter.data.simulate.store import write_simulation
+
+    _set_debug(debug)
+    if kind not in SIMULATIONS:
+        raise RequestError(f"expected one of {', '.join(SIMULATIONS)}; found '{kind}'")
+    if to.exists():
+        raise RequestError(f"{to}: expected a path where nothing is yet; name another, or remove it")
+    values = {"count": count, "size": size, "seed": seed} | ({"factors": factor} if factor else {})
+    simulation = SIMULATIONS[kind].model_validate(values)
+    store = to if to.suffix == ".zarr" else to.with_name(f".{to.name}.zarr")
+    write_simulation(simulation, store)
+    if store != to:
+        write_folder(Images(store), to)
+        shutil.rmtree(store)
+    out.print(f"{to}: {count} images of each class", markup=False)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="A config; 'aliter init' writes one.")],
+    to: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<workflow>-<config> if not named.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only this stage and what it needs.")] = None,
+    device: Device = "cpu",
+    debug: Debug = False,
+) -> None:
+    """Do what a config asks for and is not done yet; the same command resumes.
+
+    Example: aliter run configs/counterfactual/tiny.yaml --to runs/tiny
+    """
+    _carry_out(config, to, stage, device, debug)
+
+
+@app.command()
+def show(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")], debug: Debug = False) -> None:
+    """Show the stages of a run, its figures and its arrays.
+
+    Example: aliter show runs/counterfactual-demo
+    """
+    from aliter.data.run import Run
+
+    _set_debug(debug)
+    found = Run(path)
+    out.print(f"stages: {', '.join(found.finished) or 'none finished'}", markup=False)
+    table = Table("stage", "figure", "value", "95 % interval", "images", "note")
+    for name, figures in found.figures().items():
+        for one in figures:
+            interval = "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
+            table.add_row(name, one.name, f"{one.value:.4g}", interval, str(one.images), one.note)
+    out.print(table)
+    for name in found.names():
+        array = found.array(name)
+        out.print(f"{name}  {array.dtype} {array.shape}", markup=False, highlight=False)
+
+
+@app.command()
+def report(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")], debug: Debug = False) -> None:
+    """Rebuild the report of a run.
+
+    Example: aliter report runs/counterfactual-demo
+    """
+    from aliter.data.run import Run
+    from aliter.workflows.stage import due, run_stages
+
+    _set_debug(debug)
+    stages, config = _read(path / "config.yaml")
+    found = Run(path, config)
+    last = stages[-1].name
+    with found.working():
+        waiting = due(stages, config, found, again=last)
+        if waiting[0].stage.name != last:
+            names = ", ".join(one.stage.name for one in waiting[:-1])
+            raise RequestError(f"{path}: expected all but the report to be done, found {names} open; use 'aliter run'")
+        run_stages(waiting, config, found)
+    out.print(f"open {path / 'report' / 'index.html'}", markup=False)
+
+
+def _carry_out(path: Path, to: Path | None, stage: str | None, device: str, debug: bool) -> None:
+    """Do what is missing of the run that the config at ``path`` describes, saying what and why."""
+    from aliter.data.run import Run
+    from aliter.workflows.stage import due, run_stages
+
+    _set_debug(debug)
+    stages, config = _read(path)
+    workflow = type(config).model_fields["workflow"].default
+    found = Run(to or Path("runs") / f"{workflow}-{path.stem}", config, device)
+    with found.working(), _stoppable(found):
+        waiting = due(stages, config, found, until=stage)
+        if not waiting:
+            out.print("nothing to do: every stage is finished", markup=False)
+        run_stages(waiting, config, found, say=lambda text: out.print(text, markup=False, highlight=False))
+    page = found.path / "report" / "index.html"
+    out.print(f"open {page}" if page.is_file() else f"see aliter show {found.path}", markup=False)
+
+
+def _read(path: Path) -> "tuple[tuple[Stage, ...], Spec]":
+    """Return the stages and the config that the file at ``path`` asks for."""
+    from aliter.core.yaml import read_yaml
+    from aliter.workflows import workflow
+
+    name = read_yaml(path)[0].get("workflow")
+    if not isinstance(name, str):
+        raise ConfigError(f"{path}: workflow: missing; name one, as in 'workflow: counterfactual'")
+    module = workflow(name)
+    return module.STAGES, module.Config.read(path)
+
+
+def _shipped(workflow: str, name: str) -> Path:
+    """Return the config ``name`` of ``workflow`` that comes with the package."""
+    here = Path(__file__).parent
+    for folder in (here / "configs", here.parents[1] / "configs"):
+        if (folder / workflow / f"{name}.yaml").is_file():
+            return folder / workflow / f"{name}.yaml"
+    raise RequestError(f"expected a workflow that has a {name}; found '{workflow}'; see 'aliter --help'")
+
+
+def _set_debug(debug: bool) -> None:
+    global _debug
+    _debug = debug
+
+
+@contextmanager
+def _stoppable(found: "Run") -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM ask for a stop at the next step, and a second one end at once."""
+
+    def ask(number: int, frame: object) -> None:
+        if found.stopping.is_set():
+            raise Interrupted("stopped at once; the same command goes on from the last checkpoint")
+        found.stopping.set()
+        Console(stderr=True).print("stopping after this step; press again to stop at once", markup=False)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

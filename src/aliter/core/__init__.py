@@ -1,0 +1,1 @@
+"""The nouns that cross rooms; imports nothing else of aliter."""

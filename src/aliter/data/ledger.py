@@ -1,0 +1,163 @@
+"""Which stages of a run are finished, and how the result of one takes its place.
+
+A stage works in ``beside/<stage>``. When it is done, the file ``moving`` there lists what it made: from then
+on the result counts, and moving it into place can be cut short and taken up again any number of times.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from aliter.data.files import write_text
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a stage's result depends on."""
+
+    digest: str
+    """Hash of all that, if changed, makes another result."""
+    extends: dict[str, int] = field(default_factory=dict)
+    """Numbers that may be raised to continue."""
+
+    def continues(self, other: "Key") -> bool:
+        """Return whether ``other`` can be continued to reach this."""
+        if self.digest != other.digest or self.extends.keys() != other.extends.keys():
+            return False
+        return all(self.extends[name] >= other.extends[name] for name in self.extends)
+
+
+def beside(run: Path, stage: str) -> Path:
+    """Return the folder in which ``stage`` works."""
+    return run / "beside" / stage
+
+
+def finished(run: Path) -> dict[str, Key]:
+    """Return the keys of the finished stages, by name, in the order they were finished."""
+    return {name: Key(**entry["key"]) for name, entry in _read(run).items()}
+
+
+def begin(run: Path, stage: str, key: Key) -> None:
+    """Make the folder for ``stage``, or keep it if it was at work on the same key.
+
+    A finished result that ``key`` continues lends its checkpoints and metrics.
+    """
+    folder = beside(run, stage)
+    note = folder / "key.json"
+    if note.is_file() and key.continues(Key(**json.loads(note.read_text(encoding="utf-8")))):
+        write_text(note, json.dumps(asdict(key)))
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    entry = _read(run).get(stage)
+    if entry and key.extends and key.continues(Key(**entry["key"])):
+        for output in entry["outputs"]:
+            if output.startswith("checkpoints/"):
+                (folder / output).parent.mkdir(exist_ok=True)
+                os.link(run / output, folder / output)
+        lines = [json.dumps(row) + "\n" for row in rows(run / "metrics.jsonl") if row["stage"] == stage]
+        (folder / "metrics.jsonl").write_text("".join(lines), encoding="utf-8")
+    write_text(note, json.dumps(asdict(key)))
+
+
+def finish(run: Path, stage: str) -> None:
+    """Let the result of ``stage`` take its place."""
+    folder = beside(run, stage)
+    key = json.loads((folder / "key.json").read_text(encoding="utf-8"))
+    write_text(folder / "moving", json.dumps({"key": key, "outputs": sorted(_outputs(folder))}))
+    _move(run, stage)
+
+
+def recover(run: Path) -> None:
+    """Complete the moves that were cut short."""
+    for note in sorted(run.glob("beside/*/moving")):
+        _move(run, note.parent.name)
+
+
+def arrays(store: Path) -> Iterator[str]:
+    """Yield the names of the arrays in ``store``."""
+    for folder, inside, files in os.walk(store):
+        if "zarr.json" in files and _is_array(Path(folder)):
+            inside.clear()
+            yield Path(folder).relative_to(store).as_posix()
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file of JSON lines; none if it is not there; a half-written last one is left out."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _read(run: Path) -> dict[str, Any]:
+    path = run / "stages.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def _is_array(folder: Path) -> bool:
+    return bool(json.loads((folder / "zarr.json").read_text(encoding="utf-8"))["node_type"] == "array")
+
+
+def _outputs(folder: Path) -> Iterator[str]:
+    """Yield what takes its place as one: an array, or a file outside a store."""
+    for store in folder.glob("*.zarr"):
+        yield from (f"{store.name}/{name}" for name in arrays(store))
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if (
+            path.is_file()
+            and not parts[0].endswith(".zarr")
+            and parts[0] not in ("key.json", "moving", "metrics.jsonl")
+        ):
+            yield "/".join(parts)
+
+
+def _move(run: Path, stage: str) -> None:
+    """Put the listed outputs in place, drop what the former result had beyond them, and enter it in the ledger."""
+    folder = beside(run, stage)
+    entry = json.loads((folder / "moving").read_text(encoding="utf-8"))
+    outputs: list[str] = entry["outputs"]
+    entries = _read(run)
+    for old in set(entries.get(stage, {}).get("outputs", ())) - set(outputs):
+        _remove(run / old)
+    for output in outputs:
+        if (folder / output).exists():
+            _remove(run / output)
+            (run / output).parent.mkdir(parents=True, exist_ok=True)
+            (folder / output).rename(run / output)
+    for store in folder.glob("*.zarr"):
+        _merge_groups(store, run / store.name)
+    others = [row for row in rows(run / "metrics.jsonl") if row["stage"] != stage]
+    lines = [json.dumps(row) + "\n" for row in [*others, *rows(folder / "metrics.jsonl")]]
+    write_text(run / "metrics.jsonl", "".join(lines))
+    entries.pop(stage, None)
+    write_text(run / "stages.json", json.dumps({**entries, stage: entry}, indent=1))
+    (folder / "key.json").unlink(missing_ok=True)
+    (folder / "moving").unlink()
+    shutil.rmtree(folder)
+
+
+def _merge_groups(source: Path, target: Path) -> None:
+    """Make the groups of ``source`` in ``target`` and add their attributes."""
+    root = zarr.open_group(target, mode="a", zarr_format=3)
+    for note in sorted(source.rglob("zarr.json")):
+        found = json.loads(note.read_text(encoding="utf-8"))
+        if found["node_type"] == "group":
+            name = note.parent.relative_to(source).as_posix()
+            group = root if name == "." else root.require_group(name)
+            group.attrs.update(found.get("attributes", {}))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,247 @@
+"""A run: one directory, one config, all that was made of it."""
+
+import json
+import logging
+import os
+import platform
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import zarr
+from filelock import FileLock, Timeout
+
+from aliter.core.errors import RunError
+from aliter.core.spec import Spec
+from aliter.data import kept as checkpoints
+from aliter.data import layout, ledger
+from aliter.data.files import write_text
+
+_log = logging.getLogger("aliter")
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that a stage answers for, and how much stands behind it."""
+
+    name: str
+    value: float
+    images: int
+    """Images that it was measured on."""
+    low: float | None = None
+    """Lower end of its 95 % interval, where there is one."""
+    high: float | None = None
+    note: str = ""
+
+
+class Run:
+    """One directory with a config, a store, checkpoints, metrics, a log and a ledger of finished stages.
+
+    While a stage works, what it saves goes to a folder beside and is read back from there first; when it
+    is done, all of it takes its place at once. So a result stays readable until its successor is complete.
+
+    ``run["latent/scores/..."]`` is an array of its store. Opening a run reads it; ``working`` locks it.
+    """
+
+    def __init__(self, path: Path, config: Spec | None = None, device: str = "cpu"):
+        """Open the run at ``path``; with a ``config`` it is made if need be."""
+        self.path = Path(path)
+        self.config = config
+        self.device = device
+        """Where networks run: "cpu", "cuda", "mps"; changes no config."""
+        self.stopping = threading.Event()
+        """Set from outside to ask for a stop at the next step that can be resumed."""
+        self._stage: str | None = None
+        if config is None and not (self.path / "config.yaml").is_file():
+            raise RunError(f"{self.path}: expected a run, found none; 'aliter run CONFIG' makes one")
+
+    @contextmanager
+    def working(self) -> Iterator["Run"]:
+        """Hold the run's lock, write its config and environment, and finish a move that was cut short.
+
+        Raises
+        ------
+        RunError
+            If another process holds the lock; names it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        holder = self.path / "holder"
+        try:
+            with FileLock(self.path / "lock", timeout=0):
+                holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+                handler = self._open_log()
+                try:
+                    self._describe()
+                    ledger.recover(self.path)
+                    yield self
+                finally:
+                    _log.removeHandler(handler)
+                    handler.close()
+                    holder.unlink(missing_ok=True)
+        except Timeout:
+            who = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+            raise RunError(f"{self.path} is in use by {who}; wait for it or name another run with --to") from None
+
+    @contextmanager
+    def stage(self, name: str, key: ledger.Key) -> Iterator[None]:
+        """Collect what is saved as the result of the stage ``name``; it counts once the block has ended well."""
+        ledger.begin(self.path, name, key)
+        self._stage = name
+        try:
+            yield
+            ledger.finish(self.path, name)
+        finally:
+            self._stage = None
+
+    @property
+    def folder(self) -> Path:
+        """Where files go now: beside while a stage works, else the run itself."""
+        return ledger.beside(self.path, self._stage) if self._stage else self.path
+
+    # Arrays
+
+    def create(
+        self, name: str, shape: tuple[int, ...], dtype: Any, axes: tuple[str, ...], facts: Mapping[str, Any] = _NOTHING
+    ) -> zarr.Array[Any]:
+        """Make the array ``name`` with these ``axes``, to be filled block by block; ``facts`` go to its attributes."""
+        root = layout.open_store(self.folder / "store.zarr", "a")
+        made = layout.create(root, name, shape, dtype, axes)
+        made.attrs.update({"stage": self._stage or "", "layout": layout.VERSION, **facts})
+        return made
+
+    def save(self, name: str, values: np.ndarray, axes: tuple[str, ...]) -> None:
+        """Save ``values`` as the array ``name`` with these ``axes``."""
+        self.create(name, values.shape, values.dtype, axes)[...] = values
+
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Add ``facts``, plain JSON values, to the attributes of the store's root."""
+        layout.open_store(self.folder / "store.zarr", "a").attrs.update(dict(facts))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The attributes of the store's root."""
+        found: dict[str, Any] = {}
+        for store in self._stores():
+            found = {**layout.attributes(layout.open_store(store)), **found}
+        return found
+
+    def array(self, name: str) -> zarr.Array[Any]:
+        """Return the array ``name``, to be read block by block."""
+        stores = self._stores()
+        for store in stores[:-1]:
+            if name in self.names(store):
+                return layout.array(layout.open_store(store), name)
+        if not stores:
+            raise RunError(f"{self.path} holds no arrays yet; run its stages first")
+        return layout.array(layout.open_store(stores[-1]), name)
+
+    def load(self, name: str) -> np.ndarray:
+        """Return the array ``name``, read whole."""
+        return np.asarray(self.array(name)[...])
+
+    __getitem__ = load
+
+    def names(self, store: Path | None = None) -> list[str]:
+        """Return the names of all arrays, sorted."""
+        found: set[str] = set()
+        for one in [store] if store else self._stores():
+            found.update(ledger.arrays(one))
+        return sorted(found)
+
+    def _stores(self) -> list[Path]:
+        places = dict.fromkeys((self.folder, self.path))
+        return [place / "store.zarr" for place in places if (place / "store.zarr" / "zarr.json").is_file()]
+
+    # States
+
+    def keep(self, name: str, state: checkpoints.Kept, last: int = 2) -> None:
+        """Keep ``state`` under ``name`` as one atomic, checksummed file; older ones than the ``last`` go."""
+        checkpoints.keep(self.folder / "checkpoints", name, state, last)
+
+    def kept(self, name: str) -> checkpoints.Kept | None:
+        """Return the newest sound state of ``name``, or None if there never was one."""
+        found = checkpoints.kept(self.folder / "checkpoints", name)
+        return found or checkpoints.kept(self.path / "checkpoints", name)
+
+    # Records
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Add a row to ``metrics.jsonl``, the record without a clock."""
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"stage": self._stage, **row}, sort_keys=False) + "\n")
+
+    def record(self, figures: Sequence[Figure]) -> None:
+        """Write the figures that the stage at work answers for."""
+        rows = [asdict(figure) for figure in figures]
+        write_text(self.folder / "figures" / f"{self._stage}.json", json.dumps(rows, indent=1))
+
+    def figures(self) -> dict[str, list[Figure]]:
+        """Return the figures of the finished stages, by stage."""
+        found = {path.stem: path for path in sorted(self.path.glob("figures/*.json"))}
+        order = [stage for stage in self.finished if stage in found]
+        return {stage: [Figure(**row) for row in json.loads(found[stage].read_text())] for stage in order}
+
+    def metrics(self, stage: str | None = None) -> list[dict[str, Any]]:
+        """Return the rows of ``metrics.jsonl``, of one stage or of all."""
+        rows = [
+            row for place in dict.fromkeys((self.path, self.folder)) for row in ledger.rows(place / "metrics.jsonl")
+        ]
+        return [row for row in rows if stage in (None, row["stage"])]
+
+    @property
+    def logged(self) -> int:
+        """Bytes of metrics that the stage at work has written."""
+        path = self.folder / "metrics.jsonl"
+        return path.stat().st_size if path.is_file() else 0
+
+    def rewind(self, logged: int) -> None:
+        """Forget the metrics that the stage at work wrote after the first ``logged`` bytes."""
+        if self.logged > logged:
+            os.truncate(self.folder / "metrics.jsonl", logged)
+
+    def time(self, row: Mapping[str, Any]) -> None:
+        """Add a row to ``timings.jsonl``: what a clock said, apart from the record."""
+        with (self.path / "timings.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"stage": self._stage, **row}) + "\n")
+
+    @property
+    def finished(self) -> dict[str, ledger.Key]:
+        """The keys of the finished stages, by name."""
+        return ledger.finished(self.path)
+
+    def _describe(self) -> None:
+        write_text(self.path / "environment.json", json.dumps(environment(), indent=1))
+        if self.config is not None:
+            self.config.write(self.path / "config.yaml")
+
+    def _open_log(self) -> logging.Handler:
+        handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        _log.addHandler(handler)
+        _log.setLevel(logging.INFO)
+        _log.info("aliter %s; %s", version("aliter"), json.dumps(environment()))
+        return handler
+
+
+_PACKAGES: Sequence[str] = ("aliter", "torch", "torchvision", "timm", "captum", "numpy", "zarr", "scikit-image")
+
+
+def environment() -> dict[str, Any]:
+    """Return what results may depend on: versions, platform, threads, devices."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+        "devices": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+    }

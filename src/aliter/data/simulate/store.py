@@ -1,0 +1,58 @@
+"""Simulated images as a store, with what was planted."""
+
+from pathlib import Path
+
+import numpy as np
+
+from aliter.core.progress import progress
+from aliter.data import layout
+from aliter.data.images import Header, Images, draw_splits, write_images
+from aliter.data.simulate import Simulation
+
+
+def write_simulation(simulation: Simulation, path: Path) -> None:
+    """Write the images of ``simulation`` and, for those of the test split, every oracle pair and its truth.
+
+    ``{plain|nuisance}/generated/{source}_{target}`` and ``truth/{source}_{target}`` have a row for each test image
+    of the source class, in order.
+    """
+    classes, count = simulation.classes, simulation.count
+    splits = tuple(draw_splits(count, simulation.seed, label) for label in range(len(classes)))
+    header = Header(
+        classes=classes,
+        channels=simulation.channels,
+        range=(0.0, 65535.0),
+        shape=(len(simulation.channels), simulation.size, simulation.size),
+        dtype="uint16",
+        ids=tuple(tuple(f"{name}/{index:06d}" for index in range(count)) for name in classes),
+        splits=splits,
+        source=simulation.model_dump(mode="json"),
+    )
+    with progress("simulate", count * len(classes)) as advance:
+
+        def block(label: int, start: int, stop: int) -> np.ndarray:
+            advance(stop - start, classes[label])
+            return np.stack([simulation.draw(label, index) for index in range(start, stop)])
+
+        write_images(path, header, block)
+    _write_planted(simulation, path)
+
+
+def _write_planted(simulation: Simulation, path: Path) -> None:
+    root = layout.open_store(path, "a")
+    images = Images(path)
+    shape, labels = images.shape, range(len(images.classes))
+    for source in labels:
+        numbers = images.split("test", source)
+        first = int(np.flatnonzero(images.labels == source)[0])
+        for target in (label for label in labels if label != source):
+            pair = f"{source}_{target}"
+            size = (len(numbers), *shape)
+            truth = layout.create(root, f"truth/{pair}", size, np.bool_, layout.IMAGE)
+            plain = layout.create(root, f"plain/generated/{pair}", size, np.uint16, layout.IMAGE)
+            nuisance = layout.create(root, f"nuisance/generated/{pair}", size, np.uint16, layout.IMAGE)
+            for start, block in images.blocks(numbers):
+                rows, cells = slice(start, start + len(block)), (block - first).tolist()
+                truth[rows] = np.stack([simulation.truth(source, cell, target) for cell in cells])
+                plain[rows] = np.stack([simulation.oracle(source, cell, target, "plain") for cell in cells])
+                nuisance[rows] = np.stack([simulation.oracle(source, cell, target, "nuisance") for cell in cells])

@@ -1,0 +1,1 @@
+"""Walks: one knob turns, and the image and the model's answer change."""

@@ -1,0 +1,1 @@
+"""Networks: one architecture a file, each beside the blueprint that builds it."""

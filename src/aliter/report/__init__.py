@@ -1,0 +1,1 @@
+"""What a run shows: one page that opens anywhere, without a network."""

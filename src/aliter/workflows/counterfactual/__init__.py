@@ -1,0 +1,58 @@
+"""Counterfactuals: what, and where, would have to change for a classifier to call this cell another class.
+
+``gather`` brings the images into one store; ``classify`` trains the classifier that is explained; ``translate``
+trains a generator that shows an image as another class; ``generate`` keeps the best of several counterfactuals
+of each image; ``attribute`` says where the difference lies; ``evaluate`` scores every map by the change that its
+mask brings about, and against planted truth; ``report`` shows it all on one page.
+
+References
+----------
+Adjavon et al. 2024, Quantitative attributions with counterfactuals, bioRxiv 2024.11.26.625505.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Tag
+
+from aliter.core.spec import Spec
+from aliter.data.simulate import Simulation
+from aliter.workflows.counterfactual.attribute import Attributing, attribute
+from aliter.workflows.counterfactual.classify import Classifying, classify
+from aliter.workflows.counterfactual.evaluate import Evaluating, evaluate
+from aliter.workflows.counterfactual.gather import gather
+from aliter.workflows.counterfactual.generate import Generating, generate
+from aliter.workflows.counterfactual.report import Reporting, report
+from aliter.workflows.counterfactual.translate import Translating, translate
+from aliter.workflows.stage import Stage
+
+
+def _source(value: Any) -> str:
+    return "path" if isinstance(value, str | Path) else "simulate"
+
+
+class Config(Spec):
+    """Everything the workflow may be asked: a block for each stage, named like it."""
+
+    workflow: Literal["counterfactual"] = "counterfactual"
+    images: Annotated[Annotated[Path, Tag("path")] | Annotated[Simulation, Tag("simulate")], Discriminator(_source)]
+    """A folder per class, a store, or how to draw one."""
+    range: tuple[float, float] | None = None
+    """Intensities that networks see as -1 and 1; needed for floats, else the full range of the type."""
+    classify: Classifying = Classifying()
+    translate: Translating = Translating()
+    generate: Generating = Generating()
+    attribute: Attributing = Attributing()
+    evaluate: Evaluating = Evaluating()
+    report: Reporting = Reporting()
+
+
+STAGES = (
+    Stage(gather, reads=("images", "range")),
+    Stage(classify, reads=("classify",), after=("gather",)),
+    Stage(translate, reads=("classify", "translate"), after=("gather", "classify")),
+    Stage(generate, reads=("classify", "translate", "generate"), after=("gather", "classify", "translate")),
+    Stage(attribute, reads=("classify", "attribute"), after=("classify", "generate")),
+    Stage(evaluate, reads=("classify", "evaluate"), after=("classify", "generate", "attribute")),
+    Stage(report, reads=("evaluate", "report"), after=("classify", "translate", "generate", "attribute", "evaluate")),
+)

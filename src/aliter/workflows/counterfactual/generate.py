@@ -1,0 +1,136 @@
+"""Make counterfactual candidates for the images to explain, and keep the best of them."""
+
+from itertools import permutations
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import PositiveInt, model_validator
+
+from aliter.core.progress import progress
+from aliter.core.spec import Spec
+from aliter.data import layout
+from aliter.data.images import Images, Split, to_signed
+from aliter.data.run import Figure, Run
+from aliter.nets.frozen import Frozen
+from aliter.ops.classification import wilson
+from aliter.workflows.counterfactual.classify import classifier_of, predicted
+from aliter.workflows.counterfactual.gather import images_of
+from aliter.workflows.counterfactual.search import Found, Search
+from aliter.workflows.counterfactual.translate import KINDS, translator_of
+from aliter.workflows.counterfactual.translation import Kind
+
+if TYPE_CHECKING:
+    from aliter.workflows.counterfactual import Config
+
+Pair = tuple[int, int]
+
+
+class Generating(Spec):
+    """Which images are explained, and how many candidates each may cost."""
+
+    split: Split = "test"
+    """Images that are explained."""
+    count: PositiveInt | None = None
+    """Of each class the first so many; all if null."""
+    kinds: tuple[Kind, ...] = KINDS
+    """Where styles come from."""
+    oracle: tuple[Literal["plain", "nuisance"], ...] = ()
+    """Pairs that a simulator planted, explained beside the generated ones."""
+    tries: PositiveInt = 10
+    """Candidates at most for each image and target: it stops when enough of them are converted."""
+    keep: PositiveInt = 1
+    """Candidates kept: converted ones first, then by the probability of the target."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Generating":
+        if self.keep > self.tries:
+            raise ValueError(f"expected tries >= keep, found {self.tries} < {self.keep}; raise tries")
+        return self
+
+
+def generate(config: "Config", run: Run) -> None:
+    """Write the explained images, the kept candidates, the predictions of every try, and what was converted."""
+    images, probe, choice = images_of(run), classifier_of(config, run), config.generate
+    chosen = {label: images.split(choice.split, label)[: choice.count] for label in range(len(images.classes))}
+    for label, numbers in chosen.items():
+        _write_queries(run, images, probe, label, numbers)
+    figures = []
+    if choice.kinds:
+        translator = translator_of(config, run)
+        total = len(choice.kinds) * (len(chosen) - 1) * sum(len(numbers) for numbers in chosen.values())
+        with progress("generate", total) as advance:
+            for kind in choice.kinds:
+                search = Search(translator, kind, images, probe, choice.tries, choice.keep)
+                converted = []
+                for pair in permutations(chosen, 2):
+                    converted.append(_write_pair(run, search, pair, chosen[pair[0]]))
+                    advance(len(chosen[pair[0]]), "")
+                figures.append(_share(kind, np.concatenate(converted)))
+    for oracle in choice.oracle:
+        figures.append(_share(oracle, _write_oracle(run, images, probe, oracle, chosen)))
+    run.record(figures)
+
+
+def _write_queries(run: Run, images: Images, probe: Frozen, label: int, numbers: np.ndarray) -> None:
+    queries = run.create(
+        f"images/{label}", (len(numbers), *images.shape), images.dtype, layout.IMAGE, {"range": list(images.range)}
+    )
+    for start, block in images.blocks(numbers):
+        queries[start : start + len(block)] = images.take(block)
+    run.save(f"ids/{label}", layout.pack([images.ids[number] for number in numbers]), ("index", "byte"))
+    run.save(f"predictions/{label}", predicted(probe, images, numbers), ("index", "class"))
+
+
+def _write_pair(run: Run, search: Search, pair: Pair, numbers: np.ndarray) -> np.ndarray:
+    """Search candidates block by block; return what was converted."""
+    count, classes, shape = len(numbers), len(search.images.classes), search.images.shape
+    arrays = _create(run, search.kind, pair, (count, search.keep, *shape), classes)
+    where = f"{search.kind}/{{}}/{pair[0]}_{pair[1]}"
+    tries = run.create(where.format("tries"), (count, search.tries, classes), np.float32, ("index", "try", "class"))
+    origin = run.create(where.format("origin"), (count, search.keep), np.int64, ("index", "batch"))
+    for start, block in search.images.blocks(numbers):
+        rows = slice(start, start + len(block))
+        found: Found = search.block(pair, numbers, rows)
+        tries[rows], origin[rows] = found.tries, found.origin
+        for name, values in (("generated", found.generated), ("predictions", found.predictions)):
+            arrays[name][rows] = values
+        arrays["converted"][rows] = found.converted
+    return np.asarray(arrays["converted"][...])
+
+
+def _write_oracle(run: Run, images: Images, probe: Frozen, kind: str, chosen: dict[int, np.ndarray]) -> np.ndarray:
+    """Copy the planted pairs and their truth; return what the classifier takes for the target."""
+    converted = []
+    for source, target in permutations(chosen, 2):
+        planted = layout.array(images.root, f"{kind}/generated/{source}_{target}")
+        truth = layout.array(images.root, f"truth/{source}_{target}")
+        count = len(chosen[source])
+        arrays = _create(run, kind, (source, target), (count, 1, *images.shape), len(images.classes))
+        for start in range(0, count, layout.ROWS):
+            rows = slice(start, min(start + layout.ROWS, count))
+            made = to_signed(np.asarray(planted[rows]), images.range)
+            scores = probe.scores(torch.from_numpy(made).to(run.device)).cpu().numpy()
+            arrays["generated"][rows], arrays["predictions"][rows] = made[:, None], scores[:, None]
+            arrays["converted"][rows] = (scores.argmax(1) == target)[:, None]
+        run.save(f"{kind}/truth/{source}_{target}", np.asarray(truth[:count]), layout.IMAGE)
+        converted.append(np.asarray(arrays["converted"][...]))
+    return np.concatenate(converted)
+
+
+def _create(run: Run, kind: str, pair: Pair, shape: tuple[int, ...], classes: int) -> dict[str, Any]:
+    where = f"{kind}/{{}}/{pair[0]}_{pair[1]}"
+    facts = {"range": [-1.0, 1.0]}
+    return {
+        "generated": run.create(where.format("generated"), shape, np.float32, layout.TRIES, facts),
+        "predictions": run.create(
+            where.format("predictions"), (*shape[:2], classes), np.float32, ("index", "batch", "class")
+        ),
+        "converted": run.create(where.format("converted"), shape[:2], np.bool_, ("index", "batch")),
+    }
+
+
+def _share(kind: str, converted: np.ndarray) -> Figure:
+    share, count = float(converted[:, 0].mean()), len(converted)
+    low, high = wilson(share, count)
+    return Figure(f"converted, {kind}", share, count, low, high, "best try of each image and target")

@@ -1,0 +1,19 @@
+"""What all tests share: shapes and types are checked, networks use one thread, nothing is drawn unseeded."""
+
+from jaxtyping import install_import_hook
+
+with install_import_hook(
+    ["aliter.core", "aliter.ops", "aliter.nets", "aliter.methods", "aliter.data"], "beartype.beartype"
+):
+    import aliter.data.images
+    import aliter.nets.stargan  # noqa: F401
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)

@@ -1,0 +1,79 @@
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+
+from aliter.core.errors import ConfigError
+from aliter.core.spec import Spec
+
+
+class Tree(Spec):
+    kind: Literal["tree"] = "tree"
+    width: int = 3
+
+
+class Bush(Spec):
+    kind: Literal["bush"] = "bush"
+    depth: int = 3
+
+
+class Garden(Spec):
+    plant: Annotated[Tree | Bush, Field(discriminator="kind")] = Tree()
+    plants: tuple[Annotated[Tree | Bush, Field(discriminator="kind")], ...] = ()
+    rate: float = 1e-3
+    name: str = "NO"
+    fence: bool = False
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "garden.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_words_and_numbers_mean_what_the_user_means(tmp_path: Path) -> None:
+    found = Garden.read(written(tmp_path, "rate: 1e-3\nname: NO\nfence: true\n"))
+    assert found == Garden(rate=0.001, name="NO", fence=True)
+
+
+@pytest.mark.parametrize("name", ["NO", "1e-3", "~", "true", "0x1f", "a: b", "ä", "12", ".5", ""])
+def test_what_is_written_reads_back_equal(tmp_path: Path, name: str) -> None:
+    garden = Garden(plant=Bush(depth=5), plants=(Tree(), Bush()), rate=3e-7, name=name)
+    path = tmp_path / "garden.yaml"
+    garden.write(path)
+    assert Garden.read(path) == garden
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("plant: {kind: tree, widht: 3}", ":1: plant.widht: unknown key; did you mean 'width'?"),
+        ("plants:\n- {kind: tree}\n- kind: bush\n  dept: 4", ":4: plants.1.dept: unknown key; did you mean 'depth'?"),
+        ("fence: true\nxyz: 3", ":2: xyz: unknown key; expected one of fence, name, plant, plants, rate"),
+        ("rate: 1\nname: a\nrate: 2", ":3: rate: key given twice; keep one of them"),
+        ("fence: true\nplant:\n  kind: tree\n  width: many", ":4: plant.width: Input should be a valid integer"),
+        ("name: !!python/object:os.system x", ":1: not plain YAML: could not determine a constructor"),
+        ("\tname: x", ":1: not plain YAML: found character"),
+        ("- 1\n- 2", ": expected a mapping of keys to values"),
+        ("plant: {kind: stone}", ":1: plant: Input tag 'stone' found using 'kind' does not match"),
+    ],
+)
+def test_mistakes_name_file_line_key_and_remedy(tmp_path: Path, text: str, sentence: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        Garden.read(path)
+    assert str(caught.value).startswith(f"{path}{sentence}")
+    assert caught.value.code == 2
+
+
+def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:
+    layers = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    layers += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(ConfigError, match="aliases"):
+        Garden.read(written(tmp_path, "\n".join(layers)))
+
+
+def test_a_missing_file_is_a_wrong_request(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found none; check the path"):
+        Garden.read(tmp_path / "nothing.yaml")

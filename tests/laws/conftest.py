@@ -1,0 +1,75 @@
+"""Small games for every objective, so that laws hold for those to come."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from aliter.core.batch import Batch
+from aliter.core.objective import Objective
+from aliter.core.rng import chance
+from aliter.core.spec import Spec
+from aliter.data.ledger import Key
+from aliter.data.run import Run
+from aliter.nets.blocks import initialise
+from aliter.nets.stargan import LogitResidual, StarGANSpec
+from aliter.train.fit import Game
+
+SIZE = 32
+
+
+class Settings(Spec):
+    workflow: str = "none"
+
+
+def _classifier() -> dict[str, nn.Module]:
+    layers = nn.Conv2d(2, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.2), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    return {"classifier": nn.Sequential(*layers, nn.Linear(4, 3)), "bystander": nn.BatchNorm2d(2)}
+
+
+def _stargan() -> dict[str, nn.Module]:
+    return StarGANSpec(width=4, cap=8, style=4, latent=3, mapping=8, output=LogitResidual()).build(2, SIZE, 3)
+
+
+NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {"classify": _classifier, "stargan": _stargan}
+
+
+def _draw(seed: int, step: int, size: int) -> Batch:
+    rng = chance(seed, "draw", step)
+    images = {name: rng.uniform(-1, 1, (size, 2, SIZE, SIZE)) for name in ("x", "reference", "reference2")}
+    latents = {name: rng.standard_normal((size, 3)) for name in ("z", "z2")}
+    tensors = {name: torch.from_numpy(value.astype(np.float32)) for name, value in (images | latents).items()}
+    classes = {name: torch.from_numpy(rng.integers(0, 3, size)) for name in ("y", "target")}
+    return Batch(step, tuple(f"image {step}.{one}" for one in range(size)), seed, tensors | classes)
+
+
+def _judge(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
+    return {"norm": sum(float(value.float().norm()) for net in nets.values() for value in net.parameters())}
+
+
+@pytest.fixture
+def game() -> Callable[[Objective], Game]:
+    """Return a game of new networks for an objective."""
+
+    def make(objective: Objective) -> Game:
+        nets = NETS[objective.kind]()
+        initialise(nets, seed=0)
+        return Game(objective, nets, _draw, _judge)
+
+    return make
+
+
+@pytest.fixture
+def run_at(tmp_path: Path) -> Callable[[str], Run]:
+    """Return a run of this name, at work on one stage for as long as the test lasts."""
+
+    def make(name: str) -> Run:
+        run = Run(tmp_path / name, Settings())
+        run.path.mkdir(exist_ok=True)
+        run.stage("fit", Key("a")).__enter__()
+        return run
+
+    return make

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from aliter.ops.ambiguity import confusion_distance, min_norm_weights, pareto_front
+
+few = settings(max_examples=60, deadline=None)
+gradients = st.tuples(*[arrays(np.float64, 4, elements=st.integers(-3, 3).map(float))] * 2)
+
+
+def test_confusion_distance_of_known_probabilities():
+    p = np.array([0.5, 0.6, 0.4, 0.9, 0.1, 0.55, 0.45, 0, 1, 0.52])
+    assert confusion_distance(p).mean() == pytest.approx(0.212)
+    assert torch.allclose(confusion_distance(torch.from_numpy(p)), torch.from_numpy(np.abs(p - 0.5)))
+
+
+def test_confusion_distance_can_be_descended():
+    p = torch.tensor([0.2, 0.9], requires_grad=True)
+    confusion_distance(p).sum().backward()
+    assert p.grad.tolist() == [-1, 1]
+
+
+@few
+@given(gradients)
+def test_weights_are_the_exact_minimiser(pair):
+    first, second = pair
+    weights = min_norm_weights(first, second)
+    grid = np.linspace(0, 1, 1001)[:, None]
+    shortest = np.linalg.norm(grid * first + (1 - grid) * second, axis=1).min()
+    length = np.linalg.norm(weights[0] * first + weights[1] * second)
+    assert sum(weights) == pytest.approx(1)
+    assert 0 <= weights[0] <= 1
+    assert length <= shortest + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "weight"),
+    [([1, 0], [0, 1], 0.5), ([2, 0], [0, 1], 0.2), ([1, 0], [3, 0], 1), ([3, 0], [1, 0], 0), ([1, 1], [1, 1], 0.5)],
+)
+def test_known_weights(first, second, weight):
+    first, second = torch.tensor([first, second], dtype=torch.float32)
+    assert min_norm_weights(first, second) == pytest.approx((weight, 1 - weight))
+
+
+def test_the_known_front():
+    points = np.array([(10, 0.40), (12, 0.20), (15, 0.25), (20, 0.05), (9, 0.45), (30, 0.05), (11, 0.42)])
+    assert pareto_front(points).tolist() == [0, 1, 3, 4]
+    assert pareto_front(np.vstack([points, points[1]])).tolist() == [0, 1, 3, 4, 7]
+
+
+@few
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
+def test_the_front_equals_its_slow_twin(points):
+    front = [i for i, (x, y) in enumerate(points) if not any(u <= x and v <= y and (u, v) != (x, y) for u, v in points)]
+    assert pareto_front(np.array(points, dtype=float).reshape(-1, 2)).tolist() == front
+
+
+def test_a_point_that_is_not_a_number_is_never_in_front():
+    assert pareto_front(np.array([[np.nan, 0], [1, np.nan], [2, 2], [np.inf, 1]])).tolist() == [2, 3]
