@@ -101,6 +101,24 @@ def test_more_steps_go_on_from_what_was_kept(run: Run) -> None:
             assert not (run.folder / "checkpoints").exists()
 
 
+def test_a_stage_that_is_done_again_starts_anew(run: Run) -> None:
+    with run.working():
+        work(run, 1)
+        with run.stage("make", Key("b")):
+            assert run.kept("net") is None
+        with run.stage("other", Key("c")):
+            assert run.kept("net") is None
+
+
+def test_a_later_stage_reads_what_an_earlier_one_kept(run: Run) -> None:
+    with run.working():
+        work(run, 1)
+        with run.stage("other", Key("c")):
+            state = run.kept("net")
+            assert state is not None
+            assert state.step == 1
+
+
 def test_a_second_process_is_refused_by_name(run: Run) -> None:
     code = (
         "import sys; from pathlib import Path; from aliter.data.run import Run; from aliter.core.spec import Spec\n"

@@ -1,6 +1,7 @@
 """Small games for every objective, so that laws hold for those to come."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from aliter.nets.blocks import initialise
 from aliter.nets.stargan import LogitResidual, StarGANSpec
 from aliter.train.fit import Game
 
-SIZE = 32
+SIZE = 16
 
 
 class Settings(Spec):
@@ -63,13 +64,14 @@ def game() -> Callable[[Objective], Game]:
 
 
 @pytest.fixture
-def run_at(tmp_path: Path) -> Callable[[str], Run]:
+def run_at(tmp_path: Path) -> Iterator[Callable[[str], Run]]:
     """Return a run of this name, at work on one stage for as long as the test lasts."""
+    with ExitStack() as stack:
 
-    def make(name: str) -> Run:
-        run = Run(tmp_path / name, Settings())
-        run.path.mkdir(exist_ok=True)
-        run.stage("fit", Key("a")).__enter__()
-        return run
+        def make(name: str) -> Run:
+            run = Run(tmp_path / name, Settings())
+            run.path.mkdir(exist_ok=True)
+            stack.enter_context(run.stage("fit", Key("a")))
+            return run
 
-    return make
+        yield make

@@ -99,13 +99,6 @@ def test_shapes_at_every_size(channels: int, size: int) -> None:
     assert nets["discriminator"](x, y).shape == (2,)
 
 
-@pytest.mark.usefixtures("_meta")
-@pytest.mark.parametrize("size", [80, 224])
-def test_the_published_discriminator_gives_one_logit_at_every_size(size: int) -> None:
-    net = StarGANSpec().build(3, size, 4)["discriminator"]
-    assert net(torch.empty(2, 3, size, size), torch.zeros(2, dtype=torch.int64)).shape == (2,)
-
-
 @pytest.mark.parametrize("size", [8, 15])
 def test_small_images_are_refused(size: int) -> None:
     with pytest.raises(RequestError, match="at least 16 pixels"):
@@ -334,8 +327,8 @@ def test_initial_weights_are_kaiming_normal() -> None:
     nn.init.constant_(net[3].bias, 5)
     net[2].running_mean.fill_(4)
     initialise({"net": net}, seed=0)
-    assert net[0].weight.std() == pytest.approx(sqrt(2 / (16 * 9)), rel=0.05)
-    assert net[1].weight.std() == pytest.approx(sqrt(2 / 200), rel=0.05)
+    assert net[0].weight.std().item() == pytest.approx(sqrt(2 / (16 * 9)), rel=0.05)
+    assert net[1].weight.std().item() == pytest.approx(sqrt(2 / 200), rel=0.05)
     assert not net[0].bias.any()
     assert net[2].weight.tolist() == [1, 1, 1]
     assert net[3].bias.tolist() == [0, 0]

@@ -43,6 +43,11 @@ def finished(run: Path) -> dict[str, Key]:
     return {name: Key(**entry["key"]) for name, entry in _read(run).items()}
 
 
+def outputs(run: Path, stage: str) -> tuple[str, ...]:
+    """Return what the finished result of ``stage`` consists of; nothing if it is not finished."""
+    return tuple(_read(run).get(stage, {}).get("outputs", ()))
+
+
 def begin(run: Path, stage: str, key: Key) -> None:
     """Make the folder for ``stage``, or keep it if it was at work on the same key.
 

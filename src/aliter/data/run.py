@@ -137,12 +137,14 @@ class Run:
     def array(self, name: str) -> zarr.Array[Any]:
         """Return the array ``name``, to be read block by block."""
         stores = self._stores()
-        for store in stores[:-1]:
-            if name in self.names(store):
-                return layout.array(layout.open_store(store), name)
         if not stores:
             raise RunError(f"{self.path} holds no arrays yet; run its stages first")
-        return layout.array(layout.open_store(stores[-1]), name)
+        found = [store for store in stores if (store / name / "zarr.json").is_file()]
+        return layout.array(layout.open_store((found or stores)[0]), name)
+
+    def __contains__(self, name: str) -> bool:
+        """Return whether there is an array ``name``."""
+        return any((store / name / "zarr.json").is_file() for store in self._stores())
 
     def load(self, name: str) -> np.ndarray:
         """Return the array ``name``, read whole."""
@@ -150,12 +152,9 @@ class Run:
 
     __getitem__ = load
 
-    def names(self, store: Path | None = None) -> list[str]:
+    def names(self) -> list[str]:
         """Return the names of all arrays, sorted."""
-        found: set[str] = set()
-        for one in [store] if store else self._stores():
-            found.update(ledger.arrays(one))
-        return sorted(found)
+        return sorted({name for store in self._stores() for name in ledger.arrays(store)})
 
     def _stores(self) -> list[Path]:
         places = dict.fromkeys((self.folder, self.path))
@@ -168,9 +167,15 @@ class Run:
         checkpoints.keep(self.folder / "checkpoints", name, state, last)
 
     def kept(self, name: str) -> checkpoints.Kept | None:
-        """Return the newest sound state of ``name``, or None if there never was one."""
+        """Return the newest sound state of ``name``, or None if there never was one.
+
+        What the stage at work made in an earlier life is not looked at.
+        """
         found = checkpoints.kept(self.folder / "checkpoints", name)
-        return found or checkpoints.kept(self.path / "checkpoints", name)
+        former = ledger.outputs(self.path, self._stage) if self._stage else ()
+        if found or any(output.startswith(f"checkpoints/{name}-") for output in former):
+            return found
+        return checkpoints.kept(self.path / "checkpoints", name)
 
     # Records
 

@@ -1,10 +1,9 @@
 """How undecided a classifier is, and how to weigh that against realism."""
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int, Real
 
-from aliter.ops.arrays import Array
+from aliter.ops.arrays import Array, as_tensor
 
 
 def confusion_distance(p: Float[Array, " N"]) -> Float[Array, " N"]:
@@ -17,7 +16,7 @@ def confusion_distance(p: Float[Array, " N"]) -> Float[Array, " N"]:
     return abs(p - 0.5)
 
 
-def min_norm_weights(g1: Float[Array, " D"], g2: Float[Array, " D"]) -> tuple[float, float]:
+def min_norm_weights(g1: Real[Array, " D"], g2: Real[Array, " D"]) -> tuple[float, float]:
     """Return the weights, in [0, 1] and of sum 1, that make the weighted sum of two gradients shortest.
 
     Along that sum neither loss rises. Equal gradients are weighed equally.
@@ -27,7 +26,7 @@ def min_norm_weights(g1: Float[Array, " D"], g2: Float[Array, " D"]) -> tuple[fl
     Desideri 2012, Multiple-gradient descent algorithm (MGDA), section 2.
     Sener and Koltun 2018, Multi-task learning as multi-objective optimization, arXiv:1810.04650, equation 4.
     """
-    first, second = (torch.as_tensor(one).detach().double() for one in (g1, g2))
+    first, second = (as_tensor(one).detach().double() for one in (g1, g2))
     step = second - first
     length = float(step @ step)
     if length == 0:

@@ -17,7 +17,7 @@ def info_nce(a: Float[Tensor, "N D"], b: Float[Tensor, "N D"], temperature: floa
     ----------
     Chen et al. 2020, A simple framework for contrastive learning (SimCLR), arXiv:2002.05709, equation 1.
     """
-    rows = torch.cat([torch.as_tensor(a), torch.as_tensor(b)])
+    rows = torch.cat([a, b])
     count = len(a)
     logits = (rows / temperature) @ rows.T
     logits = logits.fill_diagonal_(-torch.inf)

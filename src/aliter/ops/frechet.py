@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Real
-from scipy.linalg import eigh, svdvals
+from scipy.linalg import eigh, eigvalsh, svdvals
 from scipy.linalg.lapack import dpstrf
 
 from aliter.core.errors import DataError
@@ -116,7 +116,11 @@ def _sum_of_singular_values(matrix: Float64[np.ndarray, "R S"]) -> float:
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
     if not tall.size:
         return 0.0
-    squares, vectors = eigh(tall.T @ tall, driver="evd", overwrite_a=True, check_finite=False)
-    lost = squares < _LOST * squares[-1]
-    small = svdvals(tall @ vectors[:, lost], check_finite=False) if lost.any() else np.zeros(0)
-    return float(np.sqrt(squares[~lost]).sum() + small.sum())
+    gram = tall.T @ tall
+    squares = eigvalsh(gram, check_finite=False)
+    lost = int(np.count_nonzero(squares < _LOST * squares[-1]))
+    total = float(np.sqrt(squares[lost:]).sum())
+    if lost:
+        _, vectors = eigh(gram, subset_by_index=[0, lost - 1], check_finite=False)
+        total += float(svdvals(tall @ vectors, check_finite=False).sum())
+    return total

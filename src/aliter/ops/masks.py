@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from aliter.core.errors import RequestError
-from aliter.ops.arrays import Array
+from aliter.ops.arrays import Array, as_tensor
 
 BLUR_RADIUS_PX = 5
 """Taps of the blur on either side of its centre."""
@@ -35,7 +35,7 @@ def closing(mask: Shaped[Array, "*lead H W"], diameter_px: int) -> Shaped[Array,
     Serra 1982, Image analysis and mathematical morphology, chapter II.
     """
     half_widths = _ellipse(diameter_px)
-    image = torch.as_tensor(mask)
+    image = as_tensor(mask)
     closed = _window(_window(image, half_widths, torch.maximum), half_widths, torch.minimum)
     return closed.numpy() if isinstance(mask, np.ndarray) else closed
 
@@ -55,7 +55,7 @@ def threshold_masks(
     ----------
     Adjavon et al. 2024, Quantitative attributions with counterfactuals, bioRxiv 2024.11.26.625505.
     """
-    closed = closed_grey(torch.as_tensor(attribution), close_px, channelwise)
+    closed = closed_grey(as_tensor(attribution), close_px, channelwise)
     levels = torch.as_tensor(thresholds, dtype=closed.dtype, device=closed.device)
     masks = closed > rearrange(levels, "t -> t 1 1 1")
     return masks.numpy() if isinstance(attribution, np.ndarray) else masks

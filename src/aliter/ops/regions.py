@@ -1,20 +1,18 @@
 """Regions that grow together: fragments merged where the affinity between them is high."""
 
 import heapq
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, Integer, Real
+from jaxtyping import Float64, Int, Integer, Real
 from numpy.typing import ArrayLike
 
 from aliter.core.errors import DataError
-from aliter.ops.labels import overlap
 
 
 def agglomerate(
     fragments: Integer[np.ndarray, "*space"],
-    affinities: Float[np.ndarray, "ndim *space"],
+    affinities: Real[np.ndarray, "ndim *space"],
     thresholds: Real[np.ndarray, " T"] | ArrayLike,
 ) -> list[Integer[np.ndarray, "*space"]]:
     """Return the labels after merging fragments up to each threshold, in the order of ``thresholds``.
@@ -61,7 +59,7 @@ class _Graph:
     def of(
         cls,
         index: Int[np.ndarray, "*space"],
-        affinities: Float[np.ndarray, "ndim *space"],
+        affinities: Real[np.ndarray, "ndim *space"],
         ids: Integer[np.ndarray, " R"],
     ) -> "_Graph":
         """Return the graph of regions numbered 0, 1, ..., without the one whose id is 0."""
@@ -106,7 +104,7 @@ class _Graph:
 
 
 def _touching(
-    index: Int[np.ndarray, "*space"], affinities: Float[np.ndarray, "ndim *space"]
+    index: Int[np.ndarray, "*space"], affinities: Real[np.ndarray, "ndim *space"]
 ) -> tuple[Int[np.ndarray, " E"], Int[np.ndarray, " E"], Float64[np.ndarray, " E"], Int[np.ndarray, " E"]]:
     """Return the pairs of regions that touch, lower first, with the sum of affinities and the number of faces."""
     lows, highs, values = [], [], []
@@ -116,7 +114,7 @@ def _touching(
         lows.append(np.minimum(here, before)[differ])
         highs.append(np.maximum(here, before)[differ])
         values.append(np.moveaxis(affinity, axis, 0)[1:][differ])
-    low, high = np.concatenate(lows), np.concatenate(highs)
-    pairs, edge = np.unique(np.stack([low, high]), axis=1, return_inverse=True)
-    total = np.bincount(edge, weights=np.concatenate(values), minlength=pairs.shape[1])
-    return pairs[0], pairs[1], total, np.bincount(edge, minlength=pairs.shape[1])
+    regions = int(index.max(initial=0)) + 1
+    pairs, edge = np.unique(np.concatenate(lows) * regions + np.concatenate(highs), return_inverse=True)
+    total = np.bincount(edge, weights=np.concatenate(values), minlength=len(pairs))
+    return pairs // regions, pairs % regions, total, np.bincount(edge, minlength=len(pairs))

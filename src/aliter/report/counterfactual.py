@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from aliter.ops.masks import closed_grey
 from aliter.report.figures import Axes, Band, bands, matrix
@@ -82,7 +82,13 @@ def explained_gallery(explained: Iterable[Explained], look: Look, classes: Seque
             yield explained_item(one, classes, sweep)
 
     return Gallery(
-        items(), look, ("query", "generated"), LEGEND, tuple(classes), (_SIZE, _CHANGE), sweep.blur_sigma_px,
+        items(),
+        look,
+        ("query", "generated"),
+        LEGEND,
+        tuple(classes),
+        (_SIZE, _CHANGE),
+        sweep.blur_sigma_px,
         "explanations",
     )
 
@@ -155,8 +161,8 @@ def confusion_matrix(counts: Int[np.ndarray, "K K"], classes: Sequence[str], spl
     shares = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
     texts = [[f"{int(count):,}" for count in row] for row in counts]
     svg = matrix(shares, texts, (classes, classes), ("true class", "predicted class"), f"confusion matrix, {split}")
-    share = float(np.trace(counts) / max(counts.sum(), 1))
-    return Drawing(svg, "Classifier", f"{int(counts.sum()):,} images of the {split} split; {100 * share:.1f} % are right.")
+    right = 100 * float(np.trace(counts) / max(counts.sum(), 1))
+    return Drawing(svg, "Classifier", f"{int(counts.sum()):,} images of the {split} split; {right:.1f} % are right.")
 
 
 def rate_matrices(rates: Float[np.ndarray, "K K 3"], classes: Sequence[str], kind: str) -> Drawings:
@@ -195,7 +201,7 @@ def _numbers(one: Explained) -> dict[str, float]:
     return numbers
 
 
-def _growth(one: Explained, curve: Float[np.ndarray, "T 3"], sweep: Sweep) -> Bool[np.ndarray, "C H W"] | None:
+def _growth(one: Explained, curve: Float[np.ndarray, "T 3"], sweep: Sweep) -> UInt8[np.ndarray, "C H W"] | None:
     """Return from which point of the curve on each value is replaced, if the attribution is there."""
     if one.attribution is None or not len(curve):
         return None
@@ -238,5 +244,6 @@ def _words(name: str) -> str:
 
 
 def _percent(share: float) -> str:
-    share = float(share)
-    return "less than 1 %" if 0 < share < 0.01 else "over 99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", " %")
+    if 0 < share < 0.01:
+        return "less than 1 %"
+    return "over 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"

@@ -13,7 +13,12 @@ from markupsafe import Markup
 
 _GLYPH_EM = 0.54
 """Mean width of a glyph; text is never measured, so margins are estimates on the safe side."""
+_Place = int | float
 _FONT = 13
+_ROW = 40
+_SLOPE = 0.72
+"""Height of a text that is turned by 45 degrees, for its width."""
+_CENTRED = "tick middle"
 _LONGEST = 40
 """Glyphs of the longest text that is not cut."""
 _SERIES = 6
@@ -42,16 +47,37 @@ class Axes:
 
 
 @dataclass(frozen=True)
+class _Sheet:
+    """Where the cells of a matrix lie on the drawing, in its units."""
+
+    left: float
+    top: float
+    cell: float
+    turned: bool
+    """Whether the names of the columns are too long to lie flat."""
+
+    @classmethod
+    def around(
+        cls, texts: Sequence[Sequence[str]], names: tuple[Sequence[str], Sequence[str]], labels: tuple[str, str]
+    ) -> "_Sheet":
+        parts = [part for line in texts for text in line for part in text.split("\n")]
+        cell = max(52.0, _widest(parts) + 14)
+        beside, above = (min(_widest(side), 240.0) for side in names)
+        turned = above + 6 > cell
+        return cls(beside + (34 if labels[0] else 14), above * _SLOPE + 30 if turned else 44.0, cell, turned)
+
+
+@dataclass(frozen=True)
 class _Frame:
     """Where an axis pair lies on the drawing, in its units."""
 
     axes: Axes
-    left: float
-    top: float
-    width: float
-    height: float
+    left: _Place
+    top: _Place
+    width: _Place
+    height: _Place
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
+    def at(self, x: _Place, y: _Place) -> tuple[float, float]:
         (x0, x1), (y0, y1) = self.axes.x, self.axes.y
         along, up = (x - x0) / (x1 - x0), (y - y0) / (y1 - y0)
         return self.left + along * self.width, self.top + (1 - up) * self.height
@@ -76,34 +102,41 @@ def bands(series: Sequence[Band], axes: Axes, title: str) -> Markup:
 
 
 def matrix(
-    values: Float[np.ndarray, "R C"], texts: Sequence[Sequence[str]], names: tuple[Sequence[str], Sequence[str]],
-    labels: tuple[str, str], title: str,
+    values: Float[np.ndarray, "R C"],
+    texts: Sequence[Sequence[str]],
+    names: tuple[Sequence[str], Sequence[str]],
+    labels: tuple[str, str],
+    title: str,
 ) -> Markup:
     """Return a matrix whose cells are as strong as ``values``, in [0, 1]; NaN is an empty cell.
 
-    ``texts`` stand in the cells, ``names`` beside the rows and above the columns, ``labels`` say what these are.
+    ``texts`` stand in the cells, a second line of them smaller; ``names`` stand beside the rows and above the columns,
+    and ``labels`` say what these are.
     """
     rows, columns = names
-    cell = max(52.0, max([_width(part) for line in texts for text in line for part in text.split("\n")], default=0) + 14)
-    left = min(max(map(_width, rows), default=0), 240) + (34 if labels[0] else 14)
-    turned = max(map(_width, columns), default=0) + 6 > cell
-    top = (min(max(map(_width, columns), default=0), 240) * 0.72 + 30) if turned else 44.0
-    parts = [_text(left, 14, labels[1], "axis"), _turned(13, top + 20 * len(rows), labels[0], -90, "axis middle")]
+    sheet = _Sheet.around(texts, names, labels)
+    parts = [
+        _text(sheet.left, 14, labels[1], "axis"),
+        _turned(13, sheet.top + _ROW / 2 * len(rows), labels[0], -90, "axis middle"),
+    ]
     for place, name in enumerate(columns):
-        x = left + (place + 0.5) * cell
-        parts.append(_turned(x - 4, top - 8, name, -45) if turned else _text(x, top - 10, name, "tick middle"))
+        x = sheet.left + (place + 0.5) * sheet.cell
+        above = _turned(x - 4, sheet.top - 8, name, -45) if sheet.turned else _text(x, sheet.top - 10, name, _CENTRED)
+        parts.append(above)
     for line, name in enumerate(rows):
-        parts.append(_text(left - 8, top + 40 * line + 25, name, "tick end"))
+        y = sheet.top + _ROW * line
+        parts.append(_text(sheet.left - 8, y + 25, name, "tick end"))
         for place in range(len(columns)):
-            parts.append(_cell((left + place * cell, top + 40 * line, cell), values[line, place], texts[line][place]))
-    spare = max(0.0, _width(columns[-1]) * 0.72 - cell / 2) if turned and columns else 0.0
-    width = max(left + cell * len(columns) + spare, left + _width(labels[1])) + 6
-    return _drawing(width, top + 40 * len(rows) + 8, parts, title)
+            at = (sheet.left + place * sheet.cell, y, sheet.cell)
+            parts.append(_cell(at, float(values[line, place]), texts[line][place]))
+    spare = max(0.0, _width(columns[-1]) * _SLOPE - sheet.cell / 2) if sheet.turned and columns else 0.0
+    width = max(sheet.left + sheet.cell * len(columns) + spare, sheet.left + _width(labels[1])) + 6
+    return _drawing(width, sheet.top + _ROW * len(rows) + 8, parts, title)
 
 
 def bars(values: Mapping[str, float], span: tuple[float, float], title: str) -> Markup:
     """Return a horizontal bar for each of ``values``, over the range ``span``; NaN has none."""
-    left = min(max(map(_width, values), default=0), 240) + 12
+    left = min(_widest(values), 240) + 12
     scale = _Frame(Axes("", "", span), left, 0, 260, 1)
     start = min(max(0.0, span[0]), span[1])
     parts = []
@@ -132,13 +165,13 @@ def points(rows: Float[np.ndarray, "N 2"], groups: Sequence[str], title: str) ->
         place = f"translate(420 {20 + 22 * number})"
         shape = {"class": f"point series-{number % _SERIES}", "d": _SHAPES[number % _SERIES], "transform": place}
         parts += [_tag("path", shape), _text(432, 24.5 + 22 * number, name, "tick")]
-    return _drawing(440 + max(map(_width, names), default=0), max(400, 22 * len(names) + 30), parts, title)
+    return _drawing(440 + _widest(names), max(400, 22 * len(names) + 30), parts, title)
 
 
 def interval(value: float, low: float | None, high: float | None, span: tuple[float, float]) -> Markup:
     """Return a dot with its interval on a short scale over ``span``: what stands in a cell of a table."""
     scale = _Frame(Axes("", "", span), 5, 0, 110, 1)
-    parts = [_tag("path", {"class": "grid", "d": f"M5 9H115M5 5v8M115 5v8"})]
+    parts = [_tag("path", {"class": "grid", "d": "M5 9H115M5 5v8M115 5v8"})]
     if low is not None and high is not None and np.isfinite([low, high]).all():
         a, b = (scale.at(float(np.clip(end, *span)), 0)[0] for end in (low, high))
         parts.append(_tag("path", {"class": "whisker", "d": f"M{_number(a)} 9H{_number(b)}"}))
@@ -175,7 +208,7 @@ def _grid(frame: _Frame) -> Markup:
     return Markup("").join(parts)
 
 
-def _cell(place: tuple[float, float, float], value: float, text: str) -> Markup:
+def _cell(place: tuple[_Place, _Place, _Place], value: float, text: str) -> Markup:
     """Return one cell of a matrix, at x and y, so wide."""
     x, y, width = place
     box = {"x": x + 1, "y": y + 1, "width": width - 2, "height": 38, "rx": 3}
@@ -197,7 +230,9 @@ def _ticks(low: float, high: float) -> list[float]:
     rough = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(rough))
     step = power * min((1, 2, 2.5, 5, 10), key=lambda factor: abs(factor * power - rough))
-    return [round(float(step * n), 9) + 0.0 for n in range(int(np.ceil(low / step - 1e-9)), int(high / step + 1e-9) + 1)]
+    return [
+        round(float(step * n), 9) + 0.0 for n in range(int(np.ceil(low / step - 1e-9)), int(high / step + 1e-9) + 1)
+    ]
 
 
 def _path(frame: _Frame, places: Iterable[tuple[float, float]]) -> str:
@@ -210,7 +245,11 @@ def _width(text: str) -> float:
     return len(text) * _FONT * _GLYPH_EM
 
 
-def _number(value: float) -> str:
+def _widest(texts: Iterable[str]) -> float:
+    return max(map(_width, texts), default=0.0)
+
+
+def _number(value: _Place) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -218,26 +257,28 @@ def _short(value: float) -> str:
     return f"{value:.3g}".replace("-", "−") if np.isfinite(value) else "–"
 
 
-def _tag(name: str, attributes: Mapping[str, str | float]) -> Markup:
+def _tag(name: str, attributes: Mapping[str, str | int | float]) -> Markup:
     """Return an element without content."""
     said = {key: value if isinstance(value, str) else _number(value) for key, value in attributes.items()}
-    return Markup(f"<{name}") + Markup("").join(Markup(' {}="{}"').format(key, said[key]) for key in said) + Markup("/>")
+    return (
+        Markup(f"<{name}") + Markup("").join(Markup(' {}="{}"').format(key, said[key]) for key in said) + Markup("/>")
+    )
 
 
-def _text(x: float, y: float, text: str, kind: str) -> Markup:
+def _text(x: _Place, y: _Place, text: str, kind: str) -> Markup:
     """Return ``text`` at a place, cut if it is very long; the whole is its title then."""
     cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     whole = Markup("<title>{}</title>").format(text) if cut != text else Markup("")
     return Markup('<text x="{}" y="{}" class="{}">{}{}</text>').format(_number(x), _number(y), kind, whole, cut)
 
 
-def _turned(x: float, y: float, text: str, degrees: int, kind: str = "tick") -> Markup:
+def _turned(x: _Place, y: _Place, text: str, degrees: int, kind: str = "tick") -> Markup:
     """Return ``text`` at a place, turned."""
     place = f"translate({_number(x)} {_number(y)}) rotate({degrees})"
     return Markup('<g transform="{}">{}</g>').format(place, _text(0, 0, text, kind))
 
 
-def _drawing(width: float, height: float, parts: Iterable[Markup], title: str) -> Markup:
+def _drawing(width: _Place, height: _Place, parts: Iterable[Markup], title: str) -> Markup:
     """Return the drawing that ``parts`` make."""
     box = f"0 0 {_number(width)} {_number(height)}"
     head = Markup('<svg viewBox="{0}" width="{1}" height="{2}" role="img" aria-label="{3}">')

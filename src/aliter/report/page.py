@@ -85,6 +85,15 @@ class Provenance:
     facts: Mapping[str, str]
     """Versions, seeds, devices, data: name and value."""
 
+    @classmethod
+    def of(cls, config: str, environment: Mapping[str, Any], facts: Mapping[str, str]) -> "Provenance":
+        """Return it with what a run's ``environment.json`` says after the ``facts``."""
+        said = {name: value for name, value in environment.items() if not isinstance(value, Mapping | list)}
+        for inner in environment.values():
+            said |= inner if isinstance(inner, Mapping) else {}
+        devices = ", ".join(environment.get("devices", ())) or "cpu"
+        return cls(config, {**facts, **{name: str(value) for name, value in said.items()}, "devices": devices})
+
 
 @dataclass(frozen=True)
 class Page:
@@ -169,7 +178,10 @@ def _write_items(page: Page, folder: Path) -> list[dict[str, Any]]:
 
 def _write_html(path: Path, page: Page, indices: list[dict[str, Any]], files: list[Path] | None) -> None:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.tests["of"] = lambda block, name: type(block).__name__ == name

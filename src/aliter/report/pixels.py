@@ -12,6 +12,7 @@ Depth = Literal[8, 16]
 Mode = Literal["plain", "left", "first"]
 """What a value is counted from: zero, its left neighbour, or the same value of the first frame."""
 
+_Levels = UInt8[np.ndarray, "C H W"] | UInt16[np.ndarray, "C H W"]
 _DTYPES: dict[Depth, type[np.unsignedinteger]] = {8: np.uint8, 16: np.uint16}
 
 
@@ -22,10 +23,7 @@ def quantized(image: Float[np.ndarray, "*shape"], depth: Depth) -> Shaped[np.nda
     return np.rint(np.clip(finite, 0, 1) * top).astype(_DTYPES[depth])
 
 
-def packed_levels(
-    levels: UInt8[np.ndarray, "C H W"] | UInt16[np.ndarray, "C H W"],
-    first: UInt8[np.ndarray, "C H W"] | UInt16[np.ndarray, "C H W"] | None,
-) -> dict[str, str]:
+def packed_levels(levels: _Levels, first: _Levels | None) -> dict[str, str]:
     """Return ``levels`` as text, with the mode that says what they are counted from.
 
     The mode is the one that leaves the smallest residuals, so a hybrid costs little more than its mask. A residual
@@ -50,14 +48,16 @@ def packed_bytes(values: UInt8[np.ndarray, "C H W"]) -> str:
     return _text(np.ascontiguousarray(values, np.uint8).tobytes())
 
 
-def _folded(residual: Shaped[np.ndarray, "C H W"]) -> Shaped[np.ndarray, "C H W"]:
+def _folded(residual: _Levels) -> _Levels:
     """Return residuals, taken around zero, as unsigned numbers that are small where they are."""
-    signed = residual.view(np.int8 if residual.dtype == np.uint8 else np.int16)
-    sign = signed >> (8 * signed.itemsize - 1)
-    return ((signed << 1) ^ sign).view(residual.dtype)
+    if residual.dtype == np.uint8:
+        narrow = residual.view(np.int8)
+        return ((narrow << 1) ^ (narrow >> 7)).view(np.uint8)
+    wide = residual.view(np.int16)
+    return ((wide << 1) ^ (wide >> 15)).view(np.uint16)
 
 
-def _bytes(values: Shaped[np.ndarray, "C H W"]) -> bytes:
+def _bytes(values: _Levels) -> bytes:
     if values.dtype == np.uint8:
         return values.tobytes()
     return (values >> 8).astype(np.uint8).tobytes() + (values & 255).astype(np.uint8).tobytes()

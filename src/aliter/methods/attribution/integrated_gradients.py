@@ -13,8 +13,8 @@ from aliter.core.probe import Answer, Probe
 from aliter.core.spec import Spec
 from aliter.methods.attribution.gradient import exact, gradient, paired
 
-_VALUES = 1_000_000
-"""Values in the images that are differentiated at once, which bounds memory whatever the batch and the steps."""
+_PIXELS = 250_000
+"""Pixels of the images that are differentiated at once, which bounds memory whatever the batch and the steps."""
 
 
 class IntegratedGradients(Spec):
@@ -54,7 +54,7 @@ class IntegratedGradients(Spec):
         weight = torch.as_tensor(weights / 2).to(x)
         change = x - baseline
         total = torch.zeros_like(x)
-        rows = max(1, _VALUES // x.numel())
+        rows = max(1, _PIXELS // x[0].numel())
         for start in range(0, self.steps, rows):
             part = slice(start, start + rows)
             path = baseline + einsum(place[part], change, "s, c ... -> s c ...")

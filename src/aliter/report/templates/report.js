@@ -308,7 +308,7 @@
     if (windows.length === state.window.length && windows.every(Boolean)) state.window = windows;
     const limit = Number(get("limit"));
     if (limit > 0 && limit <= 1) state.limit = limit;
-    state.hidden = new Set((get("hide") ?? "").split("_").filter(Boolean));
+    state.hidden = new Set((get("hide") ?? "").split(",").filter(Boolean));
     const compare = (get("compare") ?? "").split("..");
     if (compare.length === 2 && compare.every((name) => index.frames.includes(name))) state.compare = compare;
     const at = parseInt(get("at") ?? "", 10);
@@ -336,7 +336,7 @@
     const windows = (one) => one.window.map((ends) => ends.join("..")).join("_");
     say("window", windows(state), windows(usual));
     say("limit", String(state.limit), String(usual.limit));
-    if (state.hidden.size) rows.push(["hide", [...state.hidden].join("_")]);
+    if (state.hidden.size) rows.push(["hide", [...state.hidden].join(",")]);
     return rows.map(([name, value]) => [prefix + name, value]);
   }
 
@@ -581,7 +581,8 @@
     }
 
     legend() {
-      const names = Object.keys(this.index.legend);
+      const seen = [...this.index.frames, ...this.index.outlines, ...Object.keys(this.index.numbers)];
+      const names = Object.keys(this.index.legend).filter((name) => seen.includes(name));
       if (!names.length) return make("div");
       return make("dl", { class: "legend" }, ...names.map((name) =>
         make("div", {}, make("dt", {}, name), make("dd", {}, this.index.legend[name]))));
@@ -993,7 +994,7 @@
 
     blink() {
       const [before, after] = this.compared();
-      const pane = this.pane("", "twice a second; space starts and stops", () => this.shape(this.phase ? after : before));
+      const pane = this.pane("", "changes twice a second; space starts and stops", () => this.shape(this.phase ? after : before));
       pane.names = this.state.compare;
       pane.node.append(make("div", { class: "wipe-line" }, make("button", { type: "button", "data-key": "blink",
         on: { click: () => this.blinkKey() } }, this.timer ? "❚❚ Stop" : "▶ Blink"),

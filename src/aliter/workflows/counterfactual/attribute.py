@@ -13,9 +13,9 @@ from aliter.data import layout
 from aliter.data.run import Figure, Run
 from aliter.methods.attribution import Attribution
 from aliter.methods.attribution.integrated_gradients import IntegratedGradients
+from aliter.methods.attribution.normalise import completeness, normalised
 from aliter.methods.attribution.random import Random
 from aliter.methods.attribution.residual import Residual
-from aliter.methods.attribution.normalise import completeness, normalised
 from aliter.nets.frozen import Frozen
 from aliter.workflows.counterfactual.classify import classifier_of
 from aliter.workflows.counterfactual.pairs import Pairs, pairs_of

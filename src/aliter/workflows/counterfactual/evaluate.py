@@ -45,11 +45,8 @@ class _Task:
 def evaluate(config: "Config", run: Run) -> None:
     """Write curve, score, optimal mask, what the classifier makes of its hybrid, and the comparison with truth."""
     probe, sweep = classifier_of(config, run), config.evaluate.sweep
-    names = set(run.names())
     tasks = [
-        _Task(pairs, method, pairs.name("truth") in names)
-        for pairs in pairs_of(run)
-        for method in methods_of(run, pairs)
+        _Task(pairs, method, pairs.name("truth") in run) for pairs in pairs_of(run) for method in methods_of(run, pairs)
     ]
     with progress("evaluate", sum(task.pairs.count for task in tasks)) as advance:
         for task in tasks:

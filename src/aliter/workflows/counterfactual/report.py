@@ -1,11 +1,34 @@
 """Show it all on one page."""
 
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
+from jaxtyping import Float
 from pydantic import PositiveInt
 
 from aliter.core.spec import Spec
-from aliter.data.run import Run
+from aliter.data.layout import unpack
+from aliter.data.run import Figure, Run
+from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.report.counterfactual import (
+    Explained,
+    Group,
+    Sweep,
+    confusion_matrix,
+    curves_by_pair,
+    explained_gallery,
+    rate_matrices,
+    score_matrix,
+)
+from aliter.report.gallery import Look
+from aliter.report.page import Drawings, Page, Provenance, Section, figure_table, write_page
+from aliter.report.pixels import Depth
+from aliter.workflows.counterfactual.pairs import Pairs, methods_of, pairs_of
 
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
@@ -14,9 +37,142 @@ if TYPE_CHECKING:
 class Reporting(Spec):
     """What the page shows."""
 
-    items: PositiveInt = 60
-    """Explanations of each kind in the gallery, best scores first."""
+    items: PositiveInt = 1000
+    """Explanations of each kind and method in the gallery; those with the highest scores."""
 
 
 def report(config: "Config", run: Run) -> None:
-    """Write the page."""
+    """Write the page; it needs no model."""
+    facts, sweep = run.facts, config.evaluate.sweep
+    classes = tuple(facts["classes"])
+    look = Look(tuple(facts["channels"]), tuple(facts["range"]), depth=_depth(run))
+    setting = Sweep(sweep.close_px, sweep.blur_sigma_px, sweep.channelwise)
+    tables = [replace(figure_table(figures), caption=stage) for stage, figures in run.figures().items()]
+    gallery = explained_gallery(_explained(run, sweep, config.report.items), look, classes, setting)
+    page = Page(
+        title="Counterfactuals",
+        lead=(
+            f"What would have to change for the classifier to call {_listed(classes)} something else? "
+            "Each card shows an image, the smallest change found that turns the answer, and how far to believe it."
+        ),
+        workflow="counterfactual",
+        headline=_headline(run),
+        sections=(
+            Section("Explanations", (gallery,), "Ranked by score: at the top, the least change turns the answer most."),
+            Section("How good are they?", _drawings(run, classes), "Over all images of each pair of classes."),
+            Section("All figures", tables, "With the number of images behind each."),
+        ),
+        provenance=_provenance(run),
+    )
+    write_page(page, run.folder / "report")
+
+
+def _explained(run: Run, sweep: MaskSweep, most: int) -> Iterator[Explained]:
+    """Yield what the gallery shows, the best ``most`` of each kind and method."""
+    for (_, method), members in _by_method(run).items():
+        scores = [run.load(pairs.name(f"scores/{method}")) for pairs in members]
+        ranked = sorted(
+            (
+                (score, group, row, kept)
+                for group, one in enumerate(scores)
+                for (row, kept), score in np.ndenumerate(one)
+            ),
+            reverse=True,
+        )
+        for _, group, row, kept in ranked[:most]:
+            yield _explain(run, sweep, members[group], method, (row, kept))
+
+
+def _explain(run: Run, sweep: MaskSweep, pairs: Pairs, method: str, at: tuple[int, int]) -> Explained:
+    row, kept = at
+
+    def read(what: str) -> np.ndarray:
+        return np.asarray(run.array(pairs.name(what))[row, kept])
+
+    x = pairs.queries(run, slice(row, row + 1))[0]
+    generated, mask = read("generated"), read(f"masks/{method}")
+    hybrid = sweep.hybrid(torch.from_numpy(x), torch.from_numpy(generated), torch.from_numpy(mask)).numpy()
+    planted = pairs.name("truth") in run
+    before = np.asarray(run.array(f"predictions/{pairs.source}")[row])
+    return Explained(
+        id=unpack(np.asarray(run.array(f"ids/{pairs.source}")[row : row + 1]))[0],
+        source=pairs.source,
+        target=pairs.target,
+        method=method,
+        kind=pairs.kind,
+        attempt=kept,
+        query=_unit(x),
+        hybrid=_unit(hybrid),
+        generated=_unit(generated),
+        mask=mask,
+        probabilities=(before, read(f"hybrid_predictions/{method}"), read("predictions")),
+        curve=read(f"curves/{method}"),
+        threshold=float(read(f"thresholds/{method}")),
+        score=float(read(f"scores/{method}")),
+        converted=bool(read("converted")),
+        origin=int(read("origin")) if pairs.name("origin") in run else 0,
+        attribution=read(f"attributions/{method}").astype(np.float32),
+        truth=np.asarray(run.array(pairs.name("truth"))[row]) if planted else None,
+        truth_scores=read(f"truth_scores/{method}") if planted else None,
+        completeness=float(read(f"completeness/{method}")),
+    )
+
+
+def _by_method(run: Run) -> dict[tuple[str, str], list[Pairs]]:
+    """Return the pairs of each kind and method."""
+    found: dict[tuple[str, str], list[Pairs]] = {}
+    for pairs in pairs_of(run):
+        for method in methods_of(run, pairs):
+            found.setdefault((pairs.kind, method), []).append(pairs)
+    return found
+
+
+def _drawings(run: Run, classes: Sequence[str]) -> list[Drawings]:
+    splits = [name.split("/")[1] for name in run.names() if name.startswith("confusion/")]
+    drawings = [Drawings([confusion_matrix(run.load(f"confusion/{split}"), classes, split) for split in splits])]
+    for name in run.names():
+        if name.startswith("rates/"):
+            drawings.append(rate_matrices(run.load(name), classes, name.split("/")[1]))
+    for kind, members in groupby(_by_method(run).items(), key=lambda item: item[0][0]):
+        curves: dict[Group, list[Float[np.ndarray, "T 3"]]] = {}
+        scores: dict[Group, Float[np.ndarray, " N"]] = {}
+        for (_, method), group in members:
+            for pairs in group:
+                key = (f"{classes[pairs.source]} ({kind})", classes[pairs.target], method)
+                found = run.load(pairs.name(f"curves/{method}"))
+                curves[key] = list(found.reshape(-1, *found.shape[2:]))
+                scores[key] = run.load(pairs.name(f"scores/{method}")).ravel()
+        drawings += [Drawings([score_matrix(scores)]), curves_by_pair(curves)]
+    return drawings
+
+
+def _headline(run: Run) -> dict[str, str]:
+    """Return the few figures that a reader should see first."""
+    found: dict[str, Figure] = {one.name: one for figures in run.figures().values() for one in figures}
+    wanted = {
+        "accuracy, test": "classifier accuracy",
+        "translation rate, latent": "translation rate, latent styles",
+        "translation rate, reference": "translation rate, reference styles",
+        "QuAC score, integrated_gradients, reference": "median score, integrated gradients",
+    }
+    return {label: f"{found[name].value:.3f}" for name, label in wanted.items() if name in found}
+
+
+def _provenance(run: Run) -> Provenance:
+    environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+    config = (run.path / "config.yaml").read_text(encoding="utf-8")
+    keys = {f"key of {stage}": key.digest for stage, key in run.finished.items()}
+    return Provenance.of(config, environment, {"images": json.dumps(run.facts["source"]), **keys})
+
+
+def _depth(run: Run) -> Depth:
+    """Return the bits that are kept of what is shown: 16 where the images have more than 8."""
+    return 8 if run.array("images/0").dtype.itemsize == 1 else 16
+
+
+def _unit(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    return np.asarray((x + 1) / 2)
+
+
+def _listed(classes: Sequence[str]) -> str:
+    return ", ".join(classes[:-1]) + " or " + classes[-1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import permutations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -40,6 +40,8 @@ class Translating(Spec):
 
     net: StarGANSpec = StarGANSpec()
     objective: StarGAN = StarGAN()
+    targets: Literal["any", "other"] = "any"
+    """Classes that training images are shown as: any, their own among them, as published, or others only."""
     fit: Fit = Fit(
         steps=10_000,
         size=16,
@@ -64,7 +66,8 @@ def translate(config: "Config", run: Run) -> None:
     choice = config.translate
     nets = _build(choice, images)
     judge = _judge(choice, images, probe, run)
-    fit(Game(choice.objective, nets, pairs(images, choice.net.latent), judge), choice.fit, run, "translator")
+    game = Game(choice.objective, nets, pairs(images, choice.net.latent, choice.targets), judge)
+    fit(game, choice.fit, run, "translator")
     translator = translator_of(config, run)
     figures: list[Figure] = []
     for kind in KINDS:
@@ -83,7 +86,7 @@ def translator_of(config: "Config", run: Run) -> Translator:
     return Translator(nets, choice.net.latent, choice.fit.seed, run.device)
 
 
-def pairs(images: Images, latent: int) -> Draw:
+def pairs(images: Images, latent: int, targets: Literal["any", "other"] = "any") -> Draw:
     """Return draws of training images, references of classes drawn evenly, and latents."""
     train = images.split("train")
     labels = images.labels[train]
@@ -91,12 +94,13 @@ def pairs(images: Images, latent: int) -> Draw:
     def draw(seed: int, step: int, size: int) -> Batch:
         rng = chance(seed, "step", step, "images")
         numbers = train[sampling.balanced(labels, rng, size)]
-        references = train[sampling.balanced(labels, rng, size)]
-        target = images.labels[references]
-        seconds = train[sampling.alike(labels, target, rng)]
+        y = images.labels[numbers]
+        away = rng.integers(0 if targets == "any" else 1, len(images.classes), size)
+        target = (y + away) % len(images.classes)
+        references, seconds = (train[sampling.alike(labels, target, rng)] for _ in range(2))
         tensors = {
             "x": images.signed(numbers),
-            "y": images.labels[numbers],
+            "y": y,
             "reference": images.signed(references),
             "reference2": images.signed(seconds),
             "target": target,

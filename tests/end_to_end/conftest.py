@@ -1,0 +1,103 @@
+"""A run so small that whole workflows can be repeated, killed and compared."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+MICRO = """
+workflow: counterfactual
+images: {simulate: fictus, count: 30, size: 32, factors: [aggregates], seed: 0}
+classify:
+  net: {kind: small_cnn, width: 4}
+  fit: {steps: 12, size: 8, rate: 2.0e-3, judge_every: 6, save_every: 4, log_every: 2, best: [accuracy], threads: 1}
+translate:
+  net: {width: 4, cap: 8, style: 4, latent: 4, mapping: 8, output: {kind: logit_residual}}
+  objective: {passes: shared, r1_every: 4}
+  fit:
+    {steps: 12, size: 4, rate: 1.0e-3, betas: [0.0, 0.99], ema: {nets: [generator, mapping, style]}, threads: 1,
+     judge_every: 6, save_every: 4, log_every: 2, best: [conversion, translation]}
+  tries: 2
+  judge_tries: 1
+generate: {count: 2, tries: 2, oracle: [nuisance]}
+attribute: {discriminative: [{kind: integrated_gradients, steps: 8}, {kind: residual}]}
+evaluate: {sweep: {close_px: 5, blur_sigma_px: 1.0, steps: 10}}
+"""
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def micro(tmp_path: Path) -> Path:
+    """Return the path of a very small config."""
+    path = tmp_path / "micro.yaml"
+    path.write_text(MICRO, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Return a function that starts ``aliter`` with arguments, on one thread."""
+
+    def started(*arguments: str | Path) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", "from aliter.cli import main; main()", *map(str, arguments)]
+        return subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return started
+
+
+@pytest.fixture
+def finish(start: Start) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs ``aliter`` and gives exit code, output and errors."""
+
+    def finished(*arguments: str | Path) -> tuple[int, str, str]:
+        process = start(*arguments)
+        output, errors = process.communicate()
+        return process.returncode, output, errors
+
+    return finished
+
+
+def stopped_at(process: "subprocess.Popen[str]", row: Callable[[], int], number: int, wanted: int) -> bool:
+    """Send signal ``number`` once ``row()`` has reached ``wanted``; return whether the process was still there."""
+    while process.poll() is None:
+        if row() >= wanted:
+            os.kill(process.pid, number)
+            process.communicate()
+            return process.returncode in (-signal.SIGKILL, 5)
+        time.sleep(0.002)
+    return False
+
+
+def contents(run: Path) -> dict[str, str]:
+    """Return a hash of every file of a run that is not about clocks, versions or the run's own path."""
+    about_time = {"log.txt", "timings.jsonl", "environment.json", "lock", "holder"}
+    files = [path for path in sorted(run.rglob("*")) if path.is_file() and path.name not in about_time]
+    return {path.relative_to(run).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def rows(run: Path) -> list[dict[str, object]]:
+    """Return the metrics of a run, finished or not."""
+    paths = [*run.glob("beside/*/metrics.jsonl"), run / "metrics.jsonl"]
+    lines = [line for path in paths if path.is_file() for line in path.read_text().splitlines()]
+    found = []
+    for line in lines:
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found

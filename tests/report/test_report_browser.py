@@ -1,0 +1,471 @@
+"""The page in a real browser, from a file, without a network: Chromium, driven through its debugging pipe."""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+import torch
+
+from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.report.counterfactual import Explained, Sweep, explained_gallery
+from aliter.report.gallery import Look
+from aliter.report.page import Page, Provenance, Section, write_page
+
+pytestmark = pytest.mark.browser
+
+EVIL = "<script>alert(1)</script>"
+CLASSES = ("round", "long", EVIL)
+SIZE = 24
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run --hide-scrollbars --remote-debugging-pipe"
+)
+
+
+AT_3_AND_4 = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for place, end in zip((3, 4), ends):
+    os.dup2(end, place)
+    os.close(end)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads its orders from descriptor 3 and answers on 4."""
+
+
+class Browser:
+    """One page of Chromium; it speaks JSON through two pipes, so nothing but the standard library is needed."""
+
+    def __init__(self, profile: Path):
+        found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+        command = next((path for path in found if path), None)
+        if command is None:
+            pytest.fail("expected Chromium to test the report with, found none; install it: apt-get install chromium")
+        theirs_in, self._out = os.pipe()
+        self._in, theirs_out = os.pipe()
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", AT_3_AND_4, str(theirs_in), str(theirs_out)),
+                *(command, *FLAGS.split(), f"--user-data-dir={profile}", "about:blank"),
+            ],
+            pass_fds=(theirs_in, theirs_out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._rest, self._count, self._session = b"", 0, ""
+        self.events: list[dict[str, Any]] = []
+
+    def attach(self) -> None:
+        targets = self.call("Target.getTargets")["targetInfos"]
+        target = next(one["targetId"] for one in targets if one["type"] == "page")
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> Any:
+        self._count += 1
+        message = {"id": self._count, "method": method, "params": parameters}
+        message |= {"sessionId": self._session} if self._session else {}
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while (answer := self._next()).get("id") != self._count:
+            self.events.append(answer)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            assert select.select([self._in], [], [], 60)[0], "the browser did not answer within a minute"
+            part = os.read(self._in, 1 << 20)
+            assert part, "the browser has ended"
+            self._rest += part
+        line, self._rest = self._rest.split(b"\0", 1)
+        return json.loads(line)
+
+    def evaluate(self, code: str) -> Any:
+        answer = self.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def until(self, code: str) -> Any:
+        """Wait for ``code`` to be true; return its value."""
+        end = time.monotonic() + 20
+        while not (value := self.evaluate(code)):
+            assert time.monotonic() < end, f"never true: {code}"
+            time.sleep(0.03)
+        return value
+
+    def open(self, path: Path, state: str = "", width: int = 1400, height: int = 1000) -> None:
+        """Open a page anew, in the state that its address says, and wait until its images are there."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.call("Page.navigate", url="about:blank")
+        self.until("location.href === 'about:blank'")
+        self.events.clear()
+        self.call("Page.navigate", url=path.as_uri() + (f"#{state}" if state else ""))
+        self.until("document.documentElement?.dataset.ready === 'yes'")
+        if "item=" in state:
+            self.until("document.querySelector('.viewer[open] .pane canvas')?.width > 1")
+        else:
+            self.evaluate("document.querySelector('.cards')?.scrollIntoView()")
+            self.until("document.querySelectorAll('.cards .ready, .nothing').length > 0")
+
+    def press(self, key: str) -> None:
+        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+        code = {" ": "Space"}.get(key, key)
+        number = {"Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowRight": 39}.get(key, ord(key.upper()[0]))
+        parameters = {"key": key, "code": code, "windowsVirtualKeyCode": number}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **parameters, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **parameters)
+        self.evaluate("new Promise((done) => setTimeout(done, 60))")
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """Return what the console holds: errors, warnings, violations of the policy, exceptions."""
+        self.evaluate("0")
+        calls = [one for one in self.events if one.get("method") == "Runtime.consoleAPICalled"]
+        others = [one for one in self.events if one.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")]
+        dialogs = [one for one in self.events if one.get("method") == "Page.javascriptDialogOpening"]
+        return calls + others + dialogs
+
+    def close(self) -> None:
+        self._session = ""
+        try:
+            self.call("Browser.close")
+            self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            os.close(self._in)
+            os.close(self._out)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    one = Browser(tmp_path_factory.mktemp("profile"))
+    try:
+        one.attach()
+        yield one
+    finally:
+        one.close()
+
+
+def blob(y: float, x: float, width: float) -> np.ndarray:
+    rows, columns = np.mgrid[:SIZE, :SIZE] / SIZE
+    return np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / width)
+
+
+def explained(number: int) -> Explained:
+    """A query with one blob; its counterfactual has another, on the side that tells how far to believe it."""
+    rng = np.random.default_rng(number)
+    base = np.stack([blob(*rng.uniform(0.3, 0.7, 2), 0.02), blob(0.5, 0.5, 0.05)])
+    query = np.clip(0.6 * base + 0.03 * rng.random(base.shape), 0, 1).astype(np.float32)
+    added = blob(*rng.uniform(0.2, 0.8, 2), 0.01)
+    generated = np.clip(query + np.stack([0.5 * added, 0 * added]), 0, 1).astype(np.float32)
+    attribution = np.stack([added, 0.2 * added]).astype(np.float16)
+    source, target = number % 3, (number + 1) % 3
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        moved = (x - torch.from_numpy(query)).abs().sum((1, 2, 3)) / 10
+        share = 0.05 + 0.9 * torch.tanh(moved)
+        rest = (1 - share) / 2
+        return torch.stack([share if k == target else rest for k in range(3)], dim=1)
+
+    tensors = [torch.from_numpy(each) for each in (query, generated, attribution.astype(np.float32))]
+    sweep = MaskSweep(steps=20, close_px=3)
+    walk = sweep(score, *tensors, target)
+    place = len(walk.t) // 2
+    mask = sweep.mask(tensors[2], float(walk.setting[place]))
+    hybrid = sweep.hybrid(tensors[0], tensors[1], mask)
+    shares = tuple(score(each[None])[0].numpy() for each in (tensors[0], hybrid, tensors[1]))
+    return Explained(
+        f"test/{EVIL}/{number}.tif",
+        source,
+        target,
+        ("residual", "integrated_gradients")[number % 2],
+        "latent",
+        0,
+        query,
+        hybrid.numpy(),
+        generated,
+        mask.numpy(),
+        (np.eye(3)[source], *shares[1:]),
+        np.stack([walk.setting, walk.t, walk.change(target)], axis=1),
+        float(walk.setting[place]),
+        number / 40,
+        number % 5 != 0,
+        number,
+        attribution,
+        mask.numpy()[:, ::-1].copy(),
+    )
+
+
+def write(folder: Path, depth: int, one_file_bytes: int) -> Path:
+    look = Look(("light", EVIL), (0.0, 1000.0), colours=("#ffffff", "#ff00ff"), depth=depth, pixel_um=0.5)
+    gallery = explained_gallery(map(explained, range(40)), look, CLASSES, Sweep(3))
+    page = Page(
+        EVIL, EVIL, "counterfactual", {EVIL: EVIL}, (Section(EVIL, (gallery,)),), Provenance(EVIL, {EVIL: EVIL})
+    )
+    return write_page(page, folder, one_file_bytes)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("one & only #1%"), 8, 1 << 30)
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("many"), 16, 0)
+
+
+def identity(number: int) -> str:
+    one = explained(number)
+    return quote(f"latent/{one.method}/{one.source}_{one.target}/{one.id}/0", safe="")
+
+
+SCORES = "[...document.querySelectorAll('.cards .score')].map((one) => Number(one.textContent))"
+COUNT = "document.querySelector('.count').textContent"
+TITLE = "document.querySelector('.viewer[open] h2')?.textContent ?? null"
+
+
+def levels(browser: Browser, canvas: str) -> np.ndarray:
+    """Return the red values of a canvas, one for each pixel of the image it shows."""
+    code = f"""(() => {{
+      const canvas = {canvas};
+      const context = canvas.getContext("2d");
+      const {{ data }} = context.getImageData(0, 0, canvas.width, canvas.height);
+      const found = [];
+      for (let y = 0; y < {SIZE}; y++) for (let x = 0; x < {SIZE}; x++) {{
+        const row = Math.floor((y + 0.5) * canvas.height / {SIZE});
+        const column = Math.floor((x + 0.5) * canvas.width / {SIZE});
+        found.push(data[4 * (row * canvas.width + column)]);
+      }}
+      return found;
+    }})()"""
+    return np.array(browser.evaluate(code)).reshape(SIZE, SIZE)
+
+
+@pytest.mark.parametrize("kind", ["single", "beside"])
+def test_it_opens_from_a_file_and_nothing_complains(browser, kind, request):
+    browser.open(request.getfixturevalue(kind))
+    browser.until("document.querySelectorAll('.cards .ready').length >= 6")
+    assert browser.evaluate(COUNT) == "40 explanations"
+    scores = browser.evaluate(SCORES)
+    assert len(scores) == 24
+    assert scores == sorted(scores, reverse=True)
+    assert browser.complaints() == []
+    assert (
+        browser.evaluate(
+            "performance.getEntriesByType('resource').map((one) => one.name)"
+            ".filter((name) => !name.startsWith('file:'))"
+        )
+        == []
+    )
+
+
+def test_the_policy_bites(browser, single):
+    browser.open(single)
+    browser.evaluate("""(() => {
+      window.stopped = [];
+      document.addEventListener("securitypolicyviolation", (event) => window.stopped.push(event.effectiveDirective));
+      const script = document.createElement("script");
+      script.textContent = "window.intruder = true";
+      document.body.append(script);
+      const image = new Image();
+      image.src = "file:///nowhere.png";
+      document.body.append(image);
+      document.body.setAttribute("onclick", "window.intruder = true");
+      document.body.click();
+    })()""")
+    browser.until("window.stopped.length >= 3")
+    assert set(browser.evaluate("window.stopped")) == {"script-src-elem", "img-src", "script-src-attr"}
+    assert browser.evaluate("window.intruder === undefined")
+
+
+def test_names_stay_text(browser, single):
+    browser.open(single, f"item={identity(2)}")
+    assert browser.evaluate("document.title") == f"{EVIL} · aliter"
+    assert browser.evaluate(TITLE) == f"{EVIL} → round"
+    assert EVIL in browser.evaluate("document.querySelector('.bars').textContent")
+    assert EVIL in browser.evaluate("document.querySelector('.aside .facts').textContent")
+    assert browser.complaints() == []
+
+
+def test_filters_live_in_the_address(browser, single):
+    browser.open(single, f"source={quote(EVIL)}&method=residual")
+    expected = [n for n in range(40) if n % 3 == 2 and n % 2 == 0]
+    assert browser.evaluate(COUNT).startswith(f"{len(expected)} of 40")
+    assert browser.evaluate(SCORES) == [round(n / 40, 2) for n in sorted(expected, reverse=True)]
+    browser.open(single, "score=0.3..0.5&sort=score:up")
+    assert browser.evaluate(SCORES) == [pytest.approx(n / 40, abs=0.006) for n in range(12, 21)]
+    browser.open(single, "converted=no")
+    assert browser.evaluate(COUNT).startswith("8 of 40")
+    browser.until("document.querySelectorAll('.cards .badge').length >= 6")
+    assert "conversion failed" in browser.evaluate("document.querySelector('.badge').textContent")
+    browser.open(single, "source=round&target=round")
+    assert browser.evaluate("document.querySelector('.nothing').textContent").startswith("No explanations")
+    browser.open(single, "source=nothing-like-it&page=99&view=x&channel=y&window=1&item=z&sort=a:b&score=a..b")
+    assert browser.evaluate(COUNT) == "40 explanations"
+    assert browser.complaints() == []
+
+
+def test_choosing_a_filter_changes_the_address(browser, single):
+    browser.open(single)
+    browser.evaluate("""(() => {
+      const select = document.querySelector(".filters select");
+      select.value = "1";
+      select.dispatchEvent(new Event("change"));
+    })()""")
+    assert browser.evaluate(COUNT).startswith("13 of 40")
+    browser.until("location.hash === '#source=long'")
+
+
+def test_a_changed_address_changes_the_page(browser, single):
+    browser.open(single)
+    browser.evaluate("location.hash = 'source=long&page=2'")
+    browser.until("document.querySelector('.count').textContent.startsWith('13 of 40')")
+
+
+def test_keys_open_step_and_close(browser, single):
+    browser.open(single)
+    browser.press("j")
+    browser.press("ArrowRight")
+    assert browser.evaluate("[...document.querySelectorAll('.card')].indexOf(document.activeElement)") == 1
+    browser.press("Enter")
+    browser.until("document.querySelector('.viewer[open] .viewer-place')?.textContent === '2 of 40'")
+    browser.until("location.hash.includes('item=')")
+    browser.press("k")
+    browser.until("document.querySelector('.viewer-place').textContent === '1 of 40'")
+    browser.press("ArrowLeft")
+    browser.press("ArrowRight")
+    browser.until("document.querySelector('.viewer-place').textContent === '2 of 40'")
+    browser.press("Escape")
+    browser.until("document.querySelector('.viewer[open]') === null")
+    assert browser.evaluate("[...document.querySelectorAll('.card')].indexOf(document.activeElement)") == 1
+    browser.until("!location.hash.includes('item=')")
+    browser.press("]")
+    browser.until("document.querySelectorAll('.card').length === 16")
+    browser.press("?")
+    assert browser.evaluate("document.querySelector('.help').open")
+    browser.press("?")
+    assert not browser.evaluate("document.querySelector('.help').open")
+    assert browser.complaints() == []
+
+
+def test_back_closes_the_item(browser, single):
+    browser.open(single)
+    browser.press("j")
+    browser.press("Enter")
+    browser.until("document.querySelector('.viewer[open] .pane canvas')")
+    browser.evaluate("history.back()")
+    browser.until("document.querySelector('.viewer[open]') === null")
+
+
+def test_outlines_go_and_come(browser, single):
+    browser.open(single, f"item={identity(7)}")
+    pane = "document.querySelector('.pane canvas')"
+    shown = browser.evaluate(f"{pane}.toDataURL()")
+    browser.press("m")
+    browser.until("location.hash.includes('hide=mask')")
+    without = browser.evaluate(f"{pane}.toDataURL()")
+    assert without != shown
+    browser.press("t")
+    browser.until("decodeURIComponent(location.hash).includes('hide=mask,truth')")
+    assert browser.evaluate(f"{pane}.toDataURL()") not in (shown, without)
+    browser.press("m")
+    browser.press("t")
+    browser.until("!location.hash.includes('hide')")
+    assert browser.evaluate(f"{pane}.toDataURL()") == shown
+
+
+def test_it_blinks_only_when_asked(browser, single):
+    browser.open(single, f"item={identity(7)}&view=blink&hide=mask,truth")
+    pane = "document.querySelector('.pane canvas').toDataURL()"
+    still = browser.evaluate(pane)
+    browser.evaluate("new Promise((done) => setTimeout(done, 700))")
+    assert browser.evaluate(pane) == still
+    browser.press(" ")
+    browser.until(f"{pane} !== '{still}'")
+    browser.press(" ")
+    stopped = browser.evaluate(pane)
+    browser.evaluate("new Promise((done) => setTimeout(done, 700))")
+    assert browser.evaluate(pane) == stopped
+
+
+@pytest.mark.parametrize(("kind", "top"), [("single", 255), ("beside", 65535)])
+def test_pixels_are_the_very_values(browser, kind, top, request):
+    one = explained(39)
+    browser.open(request.getfixturevalue(kind), "channel=light&hide=mask")
+    browser.until("document.querySelector('.cards .ready')")
+    for place, image in enumerate((one.query, one.hybrid, one.generated)):
+        expected = np.rint(255 * np.rint(image[0] * top) / top)
+        found = levels(browser, f"document.querySelectorAll('.card canvas')[{place}]")
+        assert np.abs(found - expected).max() <= (0 if top == 255 else 1)
+        assert expected.std() > 10
+
+
+def test_contrast_is_shared_and_linear(browser, single):
+    one = explained(39)
+    browser.open(single, "channel=light&hide=mask&window=100..400_0..1000")
+    expected = 255 * np.clip((1000 * np.rint(one.query[0] * 255) / 255 - 100) / 300, 0, 1)
+    found = levels(browser, "document.querySelector('.card canvas')")
+    assert np.abs(found - expected).max() <= 1
+    assert "light 100 to 400" in browser.evaluate("document.querySelector('.range-note').textContent")
+    browser.press("r")
+    browser.until("!location.hash.includes('window')")
+    assert "light 0 to 1000" in browser.evaluate("document.querySelector('.range-note').textContent")
+
+
+def test_the_walk_stops_at_the_hybrid_and_ends_at_both_images(browser, single):
+    one = explained(7)
+    last = len(one.curve) - 1
+    state = f"item={identity(7)}&view=walk&channel=light&hide=mask,truth"
+    for at, image in ((None, one.hybrid), (0, one.query), (last, one.generated)):
+        browser.open(single, state if at is None else f"{state}&at={at}")
+        found = levels(browser, "document.querySelector('.pane canvas')")[:20]
+        assert np.abs(found - 255 * image[0, :20]).max() <= 2
+    assert np.abs(one.hybrid - one.generated).max() > 0.05
+
+
+def test_the_difference_is_signed_and_its_bar_says_how_far(browser, single):
+    browser.open(single, f"item={identity(7)}&channel=light&hide=mask,truth&limit=0.5")
+    difference = explained(7).generated[0] - explained(7).query[0]
+    found = levels(browser, "document.querySelectorAll('.pane canvas')[3]")
+    clear = np.s_[:18]
+    assert (found[clear][difference[clear] > 0.1] > 30).all()
+    assert (found[clear][difference[clear] < 0.004] < 8).all()
+    assert "−500 darker" in browser.evaluate("document.querySelector('.colour-ticks').textContent")
+
+
+@pytest.mark.parametrize("view", ["side", "wipe", "blink", "walk"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 1000), (3000, 1700)])
+def test_it_fits_phone_desk_and_wall(browser, single, view, width, height):
+    browser.open(single, f"item={identity(7)}&view={view}", width, height)
+    browser.evaluate("new Promise((done) => setTimeout(done, 150))")
+    wide = "document.querySelector('.viewer').scrollWidth"
+    assert browser.evaluate(wide) <= width
+    box = browser.evaluate("JSON.stringify(document.querySelector('.pane').getBoundingClientRect())")
+    pane = json.loads(box)
+    assert pane["width"] >= (150 if width == 390 else 300)
+    if width > 1000:
+        bottoms = browser.evaluate(
+            "[...document.querySelectorAll('.pane')].map((p) => p.getBoundingClientRect().bottom)"
+        )
+        assert max(bottoms) <= height
+    assert browser.complaints() == []
+
+
+def test_the_phone_has_no_sideways_scroll(browser, single):
+    browser.open(single, "", 390, 844)
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 390
