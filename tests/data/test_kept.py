@@ -22,7 +22,10 @@ def test_the_newest_is_returned_and_older_ones_go(tmp_path: Path) -> None:
     for step in (1, 9, 10):
         keep(tmp_path, "net", state(step), last=2)
     assert equal(kept(tmp_path, "net"), state(10))
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["net-00000009.safetensors", "net-00000010.safetensors"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "net-00000009.safetensors",
+        "net-00000010.safetensors",
+    ]
     assert kept(tmp_path, "other") is None
 
 

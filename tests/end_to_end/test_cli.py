@@ -14,7 +14,11 @@ Finish = Callable[..., tuple[int, str, str]]
         (("width: 4}", "widht: 4}"), 2, "micro.yaml:5: classify.net.widht: unknown key; did you mean 'width'?"),
         (("workflow: counterfactual", "workflow: counterfactuals"), 2, "expected a workflow, one of counterfactual"),
         (("workflow: counterfactual\n", ""), 2, "workflow: missing"),
-        (("images: {simulate: fictus, count: 30, size: 32, factors: [aggregates], seed: 0}", "images: nowhere"), 2, "nowhere"),
+        (
+            ("images: {simulate: fictus, count: 30, size: 32, factors: [aggregates], seed: 0}", "images: nowhere"),
+            2,
+            "nowhere",
+        ),
     ],
     ids=["typo", "workflow", "no workflow", "no folder"],
 )
@@ -33,7 +37,9 @@ def test_a_truncated_image_is_named_and_is_wrong_data(micro: Path, finish: Finis
     assert code == 0, errors
     image = sorted((tmp_path / "cells").rglob("*.tif"))[3]
     image.write_bytes(image.read_bytes()[:100])
-    micro.write_text(micro.read_text().replace("{simulate: fictus, count: 30, size: 32, factors: [aggregates], seed: 0}", "cells"))
+    micro.write_text(
+        micro.read_text().replace("{simulate: fictus, count: 30, size: 32, factors: [aggregates], seed: 0}", "cells")
+    )
     code, _, errors = finish("run", micro, "--to", "run")
     assert code == 3
     assert image.relative_to(tmp_path / "cells").as_posix() in errors

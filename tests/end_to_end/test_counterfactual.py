@@ -41,7 +41,9 @@ def test_translations_are_taken_for_the_target_and_leave_the_rest_alone(figures:
 
 
 def test_truth_tells_discriminative_attribution_from_residual_from_chance(figures: dict[str, float]) -> None:
-    found = [figures[f"average precision, {method}, nuisance"] for method in ("integrated_gradients", "residual", "random")]
+    found = [
+        figures[f"average precision, {method}, nuisance"] for method in ("integrated_gradients", "residual", "random")
+    ]
     assert found[0] > found[1] + 0.1
     assert found[1] > found[2] + 0.1
     assert figures["QuAC score, integrated_gradients, plain"] >= 0.9

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
 from tests.end_to_end.conftest import contents, rows, stopped_at
 
 Finish = Callable[..., tuple[int, str, str]]

@@ -112,7 +112,12 @@ def test_only_the_movers_of_a_turn_move(objective: Objective, game: MakeGame, ru
     start = {name: {key: value.clone() for key, value in net.state_dict().items()} for name, net in made.nets.items()}
     for turn in objective.turns:
         fresh = game(objective)
-        fit(replace(fresh, objective=_Only(objective, turn)), plan(objective).model_copy(update={"ema": None}), run_at(turn.name), "net")
+        fit(
+            replace(fresh, objective=_Only(objective, turn)),
+            plan(objective).model_copy(update={"ema": None}),
+            run_at(turn.name),
+            "net",
+        )
         for name, net in fresh.nets.items():
             moved = any(not torch.equal(start[name][key], value) for key, value in net.state_dict().items())
             assert moved == (name in turn.moves), (turn.name, name)
@@ -160,7 +165,9 @@ def test_a_loss_that_is_not_finite_stops_and_spoils_nothing(
         bad = {"x": torch.full_like(batch["x"], float("nan"))} if step == 5 else {}
         return replace(batch, tensors={**batch.tensors, **bad})
 
-    with pytest.raises(DivergenceError, match=r"step 5: the loss .*/.* is not finite on image 5.0, image 5.1") as caught:
+    with pytest.raises(
+        DivergenceError, match=r"step 5: the loss .*/.* is not finite on image 5.0, image 5.1"
+    ) as caught:
         fit(replace(made, draw=poisoned), plan(objective), run, "net")
     assert caught.value.code == 4
     assert all(value.isfinite().all() for value in tensors(run, "net").values())

@@ -257,6 +257,17 @@ def test_deep_lift_gives_the_change_of_a_maximum_to_the_greater_one() -> None:
     torch.testing.assert_close(DeepLift()(overlapping, row(1, 5, 2), row(0, 0, 0), 0), row(0, 55, 0))
 
 
+@pytest.mark.parametrize("bend", [nn.MaxPool1d(2), nn.Tanh()], ids=str)
+def test_deep_lift_follows_the_gradient_where_changes_cancel(bend: nn.Module) -> None:
+    def run(net: Any, x: Tensor) -> Tensor:
+        total = x.sum(2, keepdim=True)
+        logits: Tensor = net.bend(torch.cat([total, total * 0 - 10], 2)).sum(2)
+        return logits
+
+    probe = Shown(Layers(run, bend=bend).eval())
+    torch.testing.assert_close(DeepLift()(probe, row(1, -1), row(0, 0), 0), row(1, -1))
+
+
 @pytest.mark.parametrize(
     "pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.MaxPool2d(2, 1, dilation=2), nn.MaxPool2d(2, ceil_mode=True)]
 )

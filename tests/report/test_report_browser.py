@@ -367,7 +367,7 @@ def test_back_closes_the_item(browser, single):
     browser.open(single)
     browser.press("j")
     browser.press("Enter")
-    browser.until("document.querySelector('.viewer[open] .pane canvas')")
+    browser.until("document.querySelector('.viewer[open] .pane canvas') !== null")
     browser.evaluate("history.back()")
     browser.until("document.querySelector('.viewer[open]') === null")
 

@@ -669,7 +669,7 @@
     renderCards() {
       const start = (this.state.page - 1) * this.size;
       const numbers = this.order.slice(start, start + this.size);
-      if (this.shown.length === numbers.length && this.shown.every((card, at) => card.number === numbers[at])) {
+      if (numbers.length && this.shown.length === numbers.length && this.shown.every((card, at) => card.number === numbers[at])) {
         for (const card of this.shown) card.paint();
         return;
       }
