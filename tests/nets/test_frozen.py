@@ -1,4 +1,5 @@
 import copy
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -196,13 +197,8 @@ def test_modules_of_their_own_can_be_hooked() -> None:
 
 def test_a_reused_activation_cannot_be_hooked() -> None:
     assert "calls 'relu' more than once" in str(Frozen(Twice()).hookable)
-    assert "calls 'inner.relu' more than once" in str(Frozen(nn.Sequential(dict_of(inner=Twice()))).hookable)
-
-
-def dict_of(inner: nn.Module) -> dict[str, nn.Module]:
-    from collections import OrderedDict
-
-    return OrderedDict(inner=inner)
+    nested = nn.Sequential(OrderedDict(inner=Twice()))
+    assert "calls 'inner.relu' more than once" in str(Frozen(nested).hookable)
 
 
 def test_a_functional_activation_cannot_be_hooked() -> None:
@@ -217,8 +213,9 @@ def test_what_cannot_be_traced_has_the_benefit_of_the_doubt() -> None:
 
 def test_scripts_are_probes_without_hooks(tmp_path: Path) -> None:
     net = network()
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(FutureWarning, match="deprecated"):
         torch.jit.script(net).save(tmp_path / "net.pt")
+    with pytest.warns(FutureWarning, match="deprecated"):
         scripted = torch.jit.load(tmp_path / "net.pt")
     frozen = Frozen(scripted)
     torch.testing.assert_close(frozen.scores(images()), Frozen(net).scores(images()))

@@ -15,10 +15,11 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.report.counterfactual import Explained, Sweep, explained_gallery
-from aliter.report.gallery import Look
+from aliter.report.gallery import Gallery, Item, Look
 from aliter.report.page import Page, Provenance, Section, write_page
 
 pytestmark = pytest.mark.browser
@@ -115,7 +116,7 @@ class Browser:
         self.events.clear()
         self.call("Page.navigate", url=path.as_uri() + (f"#{state}" if state else ""))
         self.until("document.documentElement?.dataset.ready === 'yes'")
-        if "item=" in state:
+        if state.startswith("item="):
             self.until("document.querySelector('.viewer[open] .pane canvas')?.width > 1")
         else:
             self.evaluate("document.querySelector('.cards')?.scrollIntoView()")
@@ -217,6 +218,31 @@ def write(folder: Path, depth: int, one_file_bytes: int) -> Path:
         EVIL, EVIL, "counterfactual", {EVIL: EVIL}, (Section(EVIL, (gallery,)),), Provenance(EVIL, {EVIL: EVIL})
     )
     return write_page(page, folder, one_file_bytes)
+
+
+def frames(number: int) -> Item:
+    """Another kind of item: no mask, one channel, and a walk that is its own frames."""
+    start = np.full((1, SIZE, 2 * SIZE), 0.2)
+    walk = np.stack([start + 0.1 * number + 0.1 * step for step in range(4)])
+    return Item(
+        id=f"walk {number}",
+        title=f"concept {number}",
+        subtitle="",
+        facets={"concept": str(number)},
+        numbers={"strength": float(number)},
+        frames={"image": walk[0], "shifted": walk[-1]},
+        curve=np.stack([np.arange(4.0), np.arange(4.0) / 4], axis=1),
+        walk=walk,
+    )
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    look = Look(("light", "other"), (0.0, 1.0))
+    first = explained_gallery(map(explained, range(3)), look, CLASSES, Sweep(3))
+    second = Gallery(map(frames, range(4)), Look(("grey",), (0.0, 1.0)), ("image", "shifted"), axes=("shift", "score"))
+    sections = (Section("First", (first,)), Section("Second", (second,)))
+    return write_page(Page("Two", "Two.", "concepts", {}, sections, Provenance("", {})), tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture(scope="module")
@@ -469,3 +495,39 @@ def test_it_fits_phone_desk_and_wall(browser, single, view, width, height):
 def test_the_phone_has_no_sideways_scroll(browser, single):
     browser.open(single, "", 390, 844)
     assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_galleries_of_one_page_do_not_disturb_each_other(browser, several):
+    browser.open(several, "1.concept=2&source=round")
+    counts = browser.evaluate("[...document.querySelectorAll('.count')].map((one) => one.textContent.split(' ')[0])")
+    assert counts == ["1", "1"]
+    assert browser.complaints() == []
+
+
+def test_a_walk_of_frames_is_played(browser, several):
+    browser.open(several, f"1.item={quote('walk 1')}&1.view=walk&1.at=2")
+    browser.until("document.querySelector('.viewer[open] .pane canvas')?.width > 1")
+    code = """(() => {
+      const canvas = document.querySelector(".viewer[open] .pane canvas");
+      return canvas.getContext("2d").getImageData(4, 4, 1, 1).data[0];
+    })()"""
+    browser.until(f"{code} === {round(255 * 0.5)}")
+    assert "shift 2, score 0.5" in browser.evaluate("document.querySelector('.viewer[open] figcaption').textContent")
+    browser.press("p")
+    browser.until(f"{code} === {round(255 * 0.6)}")
+    assert browser.complaints() == []
+
+
+def test_a_picture_can_be_saved(browser, single, tmp_path):
+    browser.open(single, f"item={identity(7)}")
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    browser.evaluate(
+        "[...document.querySelectorAll('.tools button')].find((b) => b.textContent === 'Save picture').click()"
+    )
+    end = time.monotonic() + 20
+    while not (found := list(tmp_path.glob("*.png"))):
+        assert time.monotonic() < end, "no picture was saved"
+        time.sleep(0.05)
+    with Image.open(found[0]) as picture:
+        assert picture.width > 4 * 200
+    assert browser.complaints() == []

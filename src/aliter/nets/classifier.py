@@ -5,6 +5,7 @@ import logging
 import pickle
 from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,10 +23,11 @@ _log = logging.getLogger(__name__)
 
 
 class SmallCNN(Spec):
-    """Convolutions, batch normalisation, ReLU and max pooling, ``depth`` times; then the mean over pixels and a head.
+    """Convolutions, batch normalisation and ReLU, ``depth`` times; then the mean over pixels and a linear head.
 
-    Every activation is a module of its own, so that attributions that hook layers are right. The blocks are the
-    layers ``block0``, ``block1`` and so on; ``pool`` gives the features before the head.
+    The first block looks at full resolution and averages; the others halve by a stride. No maximum is taken and every
+    activation is a module of its own, so that what DeepLift finds sums to the difference of the answers.
+    ``block0``, ``block1`` and so on are layers; ``flatten`` gives the features before ``head``.
     """
 
     kind: Literal["small_cnn"] = "small_cnn"
@@ -47,24 +49,19 @@ class SmallCNN(Spec):
                 f"expected images of at least {2**self.depth} pixels a side for depth {self.depth}, found {size}; "
                 f"lower the depth to {size.bit_length() - 1} or less"
             )
-        widths = [channels, *(self.width * 2**level for level in range(self.depth))]
-        return nn.Sequential(
-            OrderedDict(
-                {f"block{level}": _block(*widths[level : level + 2]) for level in range(self.depth)}
-                | {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "head": nn.Linear(widths[-1], classes)}
-            )
-        )
+        widths = [self.width * 2**level for level in range(self.depth)]
+        blocks: dict[str, nn.Module] = {
+            "block0": _block(nn.Conv2d(channels, self.width, 3, padding=1, bias=False), nn.AvgPool2d(2))
+        }
+        for level, (inner, outer) in enumerate(pairwise(widths), start=1):
+            blocks[f"block{level}"] = _block(nn.Conv2d(inner, outer, 4, stride=2, padding=1, bias=False), nn.Identity())
+        end = {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "head": nn.Linear(widths[-1], classes)}
+        return nn.Sequential(OrderedDict(blocks | end))
 
 
-def _block(inner: int, outer: int) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(
-            convolution=nn.Conv2d(inner, outer, 3, padding=1, bias=False),
-            norm=nn.BatchNorm2d(outer),
-            relu=nn.ReLU(),
-            pool=nn.MaxPool2d(2),
-        )
-    )
+def _block(convolution: nn.Conv2d, pool: nn.Module) -> nn.Sequential:
+    norm = nn.BatchNorm2d(convolution.out_channels)
+    return nn.Sequential(OrderedDict(convolution=convolution, norm=norm, relu=nn.ReLU(), pool=pool))
 
 
 class Timm(Spec):
@@ -124,7 +121,11 @@ def _load(net: nn.Module, path: Path, channels: int) -> None:
     """Copy the weights in ``path`` into ``net``, and note there which ``initialise`` is to leave alone."""
     given, wanted = _fitted(net, _read(path), channels), net.state_dict()
     heads = _names(net, "classifier")
-    left_out = [name for name in given if _is_in(name, heads) and _shape(given, name) != _shape(wanted, name)]
+    left_out = [
+        name
+        for name in sorted(given, reverse=True)
+        if _is_in(name, heads) and _shape(given, name) != _shape(wanted, name)
+    ]
     kept = {name: tensor for name, tensor in given.items() if name not in left_out}
     wrong = [
         f"{name} ({_shape(given, name)} in the file, {_shape(wanted, name)} in the network)"

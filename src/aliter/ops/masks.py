@@ -1,12 +1,13 @@
 """Masks of what an attribution points at: thresholded, closed and softened."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 import torch
 from einops import rearrange, reduce, repeat
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Real, Shaped
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from aliter.core.errors import RequestError
@@ -41,8 +42,8 @@ def closing(mask: Shaped[Array, "*lead H W"], diameter_px: int) -> Shaped[Array,
 
 
 def threshold_masks(
-    attribution: Float[Array, "C H W"],
-    thresholds: Sequence[float] | Float[Array, " T"],
+    attribution: Real[Array, "C H W"],
+    thresholds: Real[np.ndarray, " T"] | ArrayLike,
     close_px: int,
     channelwise: bool,
 ) -> Bool[Array, "T C H W"]:
@@ -61,7 +62,7 @@ def threshold_masks(
     return masks.numpy() if isinstance(attribution, np.ndarray) else masks
 
 
-def closed_grey(attribution: Float[Tensor, "C H W"], close_px: int, channelwise: bool) -> Float[Tensor, "C H W"]:
+def closed_grey(attribution: Real[Tensor, "C H W"], close_px: int, channelwise: bool) -> Float[Tensor, "C H W"]:
     """Return the grey image whose values above a threshold are the closed mask of that threshold.
 
     At least in single precision; if not ``channelwise``, every channel is the largest of all channels, closed.
