@@ -1,5 +1,7 @@
 from collections.abc import Iterator
 from math import sqrt
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +25,7 @@ SMALL = StarGANSpec(style=6, latent=3, width=4, cap=12, mapping=8)
 PUBLISHED_HEAD = 512 * 64 + 64
 
 
-def small(channels: int = 3, size: int = 32, domains: int = 3, spec: StarGANSpec = SMALL) -> dict[str, nn.Module]:
+def small(channels: int = 3, size: int = 32, domains: int = 3, spec: StarGANSpec = SMALL) -> dict[str, Any]:
     nets = spec.build(channels, size, domains)
     initialise(nets, seed=1)
     return nets
@@ -83,7 +85,7 @@ def test_parameter_counts_are_the_published_ones(
     ],
 )
 def test_channels_of_the_generator_are_the_published_ones(size: int, encoder: list[int]) -> None:
-    generator = StarGANSpec().build(3, size, 4)["generator"]
+    generator: Any = StarGANSpec().build(3, size, 4)["generator"]
     found = [generator.stem.out_channels, *(block.convolutions[1].out_channels for block in generator.encoder)]
     assert found == encoder
     mirrored = [block.convolutions[1].out_channels for block in generator.decoder]
@@ -216,7 +218,7 @@ def test_blocks_keep_channels_last() -> None:
 
 
 def test_encoder_block_equals_its_formula() -> None:
-    block = EncoderBlock(3, 5, nn.Identity, halve)
+    block: Any = EncoderBlock(3, 5, nn.Identity, halve)
     x = torch.rand(2, 3, 6, 6) - 0.5
     pool = nn.AvgPool2d(2)
     act = nn.LeakyReLU(0.2)
@@ -226,7 +228,7 @@ def test_encoder_block_equals_its_formula() -> None:
 
 
 def test_decoder_block_equals_its_formula() -> None:
-    block = DecoderBlock(3, 5, 4, double)
+    block: Any = DecoderBlock(3, 5, 4, double)
     x, style = torch.rand(2, 3, 6, 6) - 0.5, torch.rand(2, 4)
     grow = nn.Upsample(scale_factor=2)
     act = nn.LeakyReLU(0.2)
@@ -322,7 +324,7 @@ def test_layers_of_equal_shape_begin_differently() -> None:
 
 
 def test_initial_weights_are_kaiming_normal() -> None:
-    net = nn.Sequential(nn.Conv2d(16, 64, 3), nn.Linear(200, 50), nn.BatchNorm2d(3), InstanceNorm(2))
+    net: Any = nn.Sequential(nn.Conv2d(16, 64, 3), nn.Linear(200, 50), nn.BatchNorm2d(3), InstanceNorm(2))
     nn.init.constant_(net[2].weight, 5)
     nn.init.constant_(net[3].bias, 5)
     net[2].running_mean.fill_(4)
@@ -336,7 +338,7 @@ def test_initial_weights_are_kaiming_normal() -> None:
 
 
 def test_weights_from_a_file_are_left_alone() -> None:
-    net = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
+    net: Any = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
     before = [layer.weight.clone() for layer in net]
     setattr(net, LOADED, frozenset({"0.weight", "0.bias"}))
     initialise({"net": net}, seed=0)
@@ -345,14 +347,14 @@ def test_weights_from_a_file_are_left_alone() -> None:
 
 
 def test_memory_format_survives_initialisation() -> None:
-    generator = SMALL.build(3, 32, 3)["generator"].to(memory_format=torch.channels_last)
+    generator: Any = SMALL.build(3, 32, 3)["generator"].to(memory_format=torch.channels_last)
     initialise({"generator": generator}, seed=1)
     weight = generator.encoder[0].convolutions[1].weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(weight, small()["generator"].encoder[0].convolutions[1].weight)
 
 
-def test_the_blueprint_survives_yaml(tmp_path) -> None:
+def test_the_blueprint_survives_yaml(tmp_path: Path) -> None:
     spec = StarGANSpec(width=16, output=LogitResidual(strength=1.0), heads="shared")
     spec.write(tmp_path / "spec.yaml")
     assert StarGANSpec.read(tmp_path / "spec.yaml") == spec

@@ -489,7 +489,7 @@ def test_an_explanation_is_said_in_plain_words():
     assert shown.caption == (
         f"Replacing {100 * size:.0f} % of the image moves the probability of dog from 10 % to 80 %; "
         "the classifier now says dog."
-    )
+    ).replace(" %", "\u00a0%")
     assert shown.warnings == ()
     assert shown.facets == {
         "source": "cat",

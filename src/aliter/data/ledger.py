@@ -14,7 +14,11 @@ from typing import Any
 
 import zarr
 
-from aliter.data.files import write_text
+from aliter.data import layout
+from aliter.data.files import explained, write_text
+
+_NOTES = ("key.json", "moving", "metrics.jsonl", "blocks")
+"""What lies beside and is no output."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,37 @@ def finish(run: Path, stage: str) -> None:
     """Let the result of ``stage`` take its place."""
     folder = beside(run, stage)
     key = json.loads((folder / "key.json").read_text(encoding="utf-8"))
-    write_text(folder / "moving", json.dumps({"key": key, "outputs": sorted(_outputs(folder))}))
+    facts = {store.name: layout.attributes(layout.open_store(store)) for store in sorted(folder.glob("*.zarr"))}
+    write_text(folder / "moving", json.dumps({"key": key, "outputs": sorted(_outputs(folder)), "facts": facts}))
     _move(run, stage)
+
+
+def link(run: Path, stage: str, key: Key, other: Path) -> bool:
+    """Take over the result of ``stage`` from the run ``other``, if that has one of the same ``key``; say whether.
+
+    Files are linked, or copied where that cannot be. No file that stands is ever written into: a new one takes its
+    place. So neither run can change what the other holds. A result that consists of facts alone is not taken over:
+    they may hold paths.
+    """
+    entry = _standing(other, stage, key)
+    if not entry or not entry["outputs"]:
+        return False
+    folder = beside(run, stage)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        _take_over(folder, entry, other)
+    except OSError as error:
+        if _standing(other, stage, key):
+            raise explained(error, folder) from error
+    if _standing(other, stage, key) != entry:
+        shutil.rmtree(folder)
+        return False
+    lines = [json.dumps(row) + "\n" for row in rows(other / "metrics.jsonl") if row["stage"] == stage]
+    (folder / "metrics.jsonl").write_text("".join(lines), encoding="utf-8")
+    write_text(folder / "moving", json.dumps(entry))
+    _move(run, stage)
+    return True
 
 
 def recover(run: Path) -> None:
@@ -117,12 +150,41 @@ def _outputs(folder: Path) -> Iterator[str]:
         yield from (f"{store.name}/{name}" for name in arrays(store))
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
-        if (
-            path.is_file()
-            and not parts[0].endswith(".zarr")
-            and parts[0] not in ("key.json", "moving", "metrics.jsonl")
-        ):
+        if path.is_file() and not parts[0].endswith(".zarr") and parts[0] not in _NOTES:
             yield "/".join(parts)
+
+
+def _standing(run: Path, stage: str, key: Key) -> dict[str, Any] | None:
+    """Return the entry of ``stage`` if it is finished with this ``key`` and nothing is about to take its place."""
+    entry: dict[str, Any] | None = _read(run).get(stage)
+    moving = (beside(run, stage) / "moving").is_file()
+    return entry if entry and "facts" in entry and Key(**entry["key"]) == key and not moving else None
+
+
+def _take_over(folder: Path, entry: dict[str, Any], other: Path) -> None:
+    """Link what ``entry`` lists from the run ``other`` into ``folder``, with the groups that hold its arrays."""
+    for store, facts in entry["facts"].items():
+        layout.open_store(folder / store, "a").attrs.update(facts)
+    for output in entry["outputs"]:
+        store, *inside = Path(output).parts
+        for depth in range(1, len(inside) if store.endswith(".zarr") else 0):
+            group = Path(store, *inside[:depth], "zarr.json")
+            (folder / group).parent.mkdir(exist_ok=True)
+            shutil.copyfile(other / group, folder / group)
+        (folder / output).parent.mkdir(parents=True, exist_ok=True)
+        if (other / output).is_dir():
+            shutil.copytree(other / output, folder / output, copy_function=_link)
+        else:
+            _link(other / output, folder / output)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # Another device, too many links, or a file system that knows none.
+        shutil.copy2(source, target)
 
 
 def _move(run: Path, stage: str) -> None:

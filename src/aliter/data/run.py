@@ -52,17 +52,23 @@ class Run:
     ``run["latent/scores/..."]`` is an array of its store. Opening a run reads it; ``working`` locks it.
     """
 
-    def __init__(self, path: Path, config: Spec | None = None, device: str = "cpu"):
-        """Open the run at ``path``; with a ``config`` it is made if need be."""
+    def __init__(self, path: Path, config: Spec | None = None, device: str = "cpu", stage: str | None = None):
+        """Open the run at ``path``; with a ``config`` it is made if need be; see also what ``stage`` at work made."""
         self.path = Path(path)
         self.config = config
         self.device = device
         """Where networks run: "cpu", "cuda", "mps"; changes no config."""
+        self.workers = 1
+        """Processes that share work that goes block by block; changes no number."""
         self.stopping = threading.Event()
         """Set from outside to ask for a stop at the next step that can be resumed."""
-        self._stage: str | None = None
+        self._stage = stage
         if config is None and not (self.path / "config.yaml").is_file():
             raise RunError(f"{self.path}: expected a run, found none; 'aliter run CONFIG' makes one")
+
+    def __reduce__(self) -> tuple[type["Run"], tuple[Path, None, str, str | None]]:
+        """In another process it reads what it reads here; it neither makes nor locks the run there."""
+        return Run, (self.path, None, self.device, self._stage)
 
     @contextmanager
     def working(self) -> Iterator["Run"]:

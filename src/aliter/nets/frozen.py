@@ -137,7 +137,10 @@ def _kept(out: object) -> object:
 
 
 def _still(net: nn.Module) -> nn.Module:
-    still = copy.deepcopy(net).requires_grad_(False)
+    with torch.no_grad():  # Copies of a script's parameters would count as computed from them.
+        still = copy.deepcopy(net)
+    for parameter in still.parameters():
+        parameter.requires_grad_(False)
     try:
         return still.eval()
     except NotImplementedError:  # An exported graph has its mode built in.

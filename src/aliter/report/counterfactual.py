@@ -28,6 +28,7 @@ LEGEND: Mapping[str, str] = {
 }
 _SIZE, _CHANGE = "share of the image replaced", "rise of the target's probability"
 _GRID = np.linspace(0, 1, 101)
+_PERCENT = "\u00a0%"
 
 
 @dataclass(frozen=True)
@@ -245,5 +246,5 @@ def _words(name: str) -> str:
 
 def _percent(share: float) -> str:
     if 0 < share < 0.01:
-        return "less than 1 %"
-    return "over 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
+        return f"less than 1{_PERCENT}"
+    return f"over 99{_PERCENT}" if 0.99 < share < 1 else f"{100 * share:.0f}{_PERCENT}"

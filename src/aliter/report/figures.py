@@ -214,11 +214,11 @@ def _cell(place: tuple[_Place, _Place, _Place], value: float, text: str) -> Mark
     box = {"x": x + 1, "y": y + 1, "width": width - 2, "height": 38, "rx": 3}
     if not np.isfinite(value):
         return _tag("rect", {"class": "cell empty", **box})
-    strength = float(np.clip(value, 0, 1))
+    strength = 0.06 + 0.94 * float(np.clip(value, 0, 1))
     main, _, below = text.partition("\n")
-    tone = "strong" if strength > 0.55 else "weak"
+    tone = "deep" if strength > 0.76 else "mid" if strength > 0.58 else "pale"
     middle = x + width / 2
-    parts = [_tag("rect", {"class": "cell", "fill-opacity": 0.06 + 0.94 * strength, **box})]
+    parts = [_tag("rect", {"class": "cell", "fill-opacity": strength, **box})]
     parts.append(_text(middle, y + (19 if below else 25), main, f"value middle {tone}"))
     if below:
         parts.append(_text(middle, y + 32, below, f"below middle {tone}"))

@@ -9,8 +9,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from aliter.core.errors import AliterError, RequestError
+from aliter.core.errors import AliterError, RequestError, RunError
 from aliter.core.spec import Extends, Neutral, Spec, marked
+from aliter.data import ledger
 from aliter.data.ledger import Key
 from aliter.data.run import Run
 
@@ -48,6 +49,10 @@ class View:
     def __init__(self, config: Spec, stage: Stage):
         self._config, self._stage = config, stage
 
+    def __reduce__(self) -> tuple[type["View"], tuple[Spec, Stage]]:
+        """In another process the same fields can be read."""
+        return View, (self._config, self._stage)
+
     def __getattr__(self, name: str) -> Any:
         """Return the field ``name`` if the stage said that it reads it."""
         if name not in self._stage.reads:
@@ -83,13 +88,35 @@ def due(
 
 
 def run_stages(stages: Sequence[Due], config: Spec, run: Run, say: Callable[[str], None] = _log.info) -> None:
-    """Run these stages; each result takes its place when the stage is done."""
+    """Say what will be done and why, then do it; each result takes its place when the stage is done."""
     for one in stages:
         say(f"{one.stage.name}: {one.why}")
+    for one in stages:
         start = time.perf_counter()
         with run.stage(one.stage.name, one.key):
             one.stage.function(View(config, one.stage), run)
             run.time({"seconds": time.perf_counter() - start})
+        say(f"{one.stage.name}: done in {time.perf_counter() - start:.0f} s")
+
+
+def link(stages: Sequence[Due], run: Run, other: Path, say: Callable[[str], None] = _log.info) -> list[Due]:
+    """Take over from the run at ``other`` the results that these stages would make again; return those left to do.
+
+    Raises
+    ------
+    RunError
+        If there is no other run at ``other``.
+    """
+    source = Run(other)
+    if source.path.resolve() == run.path.resolve():
+        raise RunError(f"{other}: expected another run to take results from, found this one; name another")
+    left = []
+    for one in stages:
+        if ledger.link(run.path, one.stage.name, one.key, source.path):
+            say(f"{one.stage.name}: linked from {other}")
+        else:
+            left.append(one)
+    return left
 
 
 def _reason(key: Key, done: Key | None) -> str:
@@ -119,10 +146,8 @@ def _essence(value: Any) -> Any:
         model = type(value)
         fields = {
             name: _essence(getattr(value, name))
-            for name, field in model.model_fields.items()
-            if not marked(model, name, Neutral)
-            and not marked(model, name, Extends)
-            and getattr(value, name) != field.get_default(call_default_factory=True)
+            for name in model.model_fields
+            if not marked(model, name, Neutral) and not marked(model, name, Extends) and not _is_default(value, name)
         }
         return {"is": model.__name__, "numbers": model.numbers, **fields}
     if isinstance(value, Path):
@@ -134,6 +159,12 @@ def _essence(value: Any) -> Any:
     return value
 
 
+def _is_default(value: Spec, name: str) -> bool:
+    """Return whether a field holds its default, or differs from it only in what changes no result."""
+    one, default = getattr(value, name), type(value).model_fields[name].get_default(call_default_factory=True)
+    return bool(one == default or (isinstance(default, Spec) and _essence(one) == _essence(default)))
+
+
 def _extents(value: Any) -> Iterator[tuple[str, int]]:
     """Yield the numbers in ``value`` that may be raised to continue, with their paths."""
     if isinstance(value, Spec):
@@ -141,6 +172,9 @@ def _extents(value: Any) -> Iterator[tuple[str, int]]:
             if marked(type(value), name, Extends):
                 yield name, getattr(value, name)
             yield from ((f"{name}.{path}", number) for path, number in _extents(getattr(value, name)))
+    elif isinstance(value, tuple | list | Mapping):
+        parts = value.items() if isinstance(value, Mapping) else enumerate(value)
+        yield from ((f"{key}.{path}", number) for key, one in parts for path, number in _extents(one))
 
 
 def fingerprint(path: Path) -> str:

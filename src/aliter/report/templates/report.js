@@ -181,23 +181,26 @@
     }
   }
 
+  // Along the edges of pixels; at the border of the image a little inside, or it would not be seen.
   function outline(region, [, height, width]) {
     const path = new Path2D();
     const inside = (y, x) => y >= 0 && x >= 0 && y < height && x < width && region[y * width + x] !== 0;
+    const inset = width / 250;
+    const within = (place, size) => clamp(place, inset, size - inset);
     for (let y = 0; y <= height; y++) {
       for (let x = 0; x < width; x++) {
         if (inside(y - 1, x) === inside(y, x)) continue;
-        path.moveTo(x, y);
+        path.moveTo(within(x, width), within(y, height));
         while (x < width && inside(y - 1, x) !== inside(y, x)) x++;
-        path.lineTo(x, y);
+        path.lineTo(within(x, width), within(y, height));
       }
     }
     for (let x = 0; x <= width; x++) {
       for (let y = 0; y < height; y++) {
         if (inside(y, x - 1) === inside(y, x)) continue;
-        path.moveTo(x, y);
+        path.moveTo(within(x, width), within(y, height));
         while (y < height && inside(y, x - 1) !== inside(y, x)) y++;
-        path.lineTo(x, y);
+        path.lineTo(within(x, width), within(y, height));
       }
     }
     return path;

@@ -1,15 +1,17 @@
 """Say, for each pair, where the difference lies that the classifier goes by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from pydantic import model_validator
 
-from aliter.core.progress import progress
 from aliter.core.spec import Spec
 from aliter.data import layout
+from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.run import Figure, Run
 from aliter.methods.attribution import Attribution
 from aliter.methods.attribution.integrated_gradients import IntegratedGradients
@@ -51,49 +53,37 @@ class Attributing(Spec):
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Map:
     name: str
     method: Attribution
     pairs: Pairs
 
+    def array(self, what: str) -> str:
+        return self.pairs.name(f"{what}/{self.name}")
+
 
 def attribute(config: "Config", run: Run) -> None:
     """Write the maps of all methods and pairs, scaled to [0, 1], and how far each is from complete."""
-    probe = classifier_of(config, run)
-    tasks = [_Task(name, method, pairs) for pairs in pairs_of(run) for name, method in config.attribute.named.items()]
-    errors: dict[str, list[np.ndarray]] = {}
-    with progress("attribute", sum(task.pairs.count for task in tasks)) as advance:
-        for task in tasks:
-            maps, gaps = _create(run, task)
-            for rows in task.pairs.blocks():
-                maps[rows], gaps[rows] = _explain(probe, run, task, rows)
-                advance(rows.stop - rows.start, f"{task.pairs.kind} {task.name}")
-            if task.method.complete:
-                errors.setdefault(f"{task.name}, {task.pairs.kind}", []).append(np.asarray(gaps[...]).ravel())
-    run.record(
-        [
-            Figure(
-                f"completeness error, {name}",
-                float(np.median(np.concatenate(found))),
-                sum(len(one) for one in found),
-                note="median share of the difference that the map fails to sum to",
-            )
-            for name, found in errors.items()
-        ]
-    )
+    named = config.attribute.named
+    maps = [_Map(name, method, pairs) for pairs in pairs_of(run) for name, method in named.items()]
+    fill(_explainer, config, run, [_task(run, one) for one in maps])
+    run.record(_figures(run, maps))
 
 
-def _create(run: Run, task: _Task) -> tuple[Any, Any]:
-    pairs = task.pairs
-    shape = run.array(pairs.name("generated")).shape
-    maps = run.create(pairs.name(f"attributions/{task.name}"), shape, np.float16, layout.TRIES, {"range": [0.0, 1.0]})
-    gaps = run.create(pairs.name(f"completeness/{task.name}"), shape[:2], np.float32, ("index", "batch"))
-    return maps, gaps
+def _task(run: Run, one: _Map) -> Task[_Map]:
+    shape = run.array(one.pairs.name("generated")).shape
+    maps = Blank(one.array("attributions"), shape, np.float16, layout.TRIES, {"range": [0.0, 1.0]})
+    gaps = Blank(one.array("completeness"), shape[:2], np.float32, ("index", "batch"))
+    return Task(one, {"maps": maps, "gaps": gaps})
 
 
-def _explain(probe: Frozen, run: Run, task: _Task, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+def _explainer(config: "Config", run: Run) -> Compute[_Map]:
+    return partial(_explain, classifier_of(config, run), run)
+
+
+def _explain(probe: Frozen, run: Run, one: _Map, rows: slice) -> dict[str, np.ndarray]:
     """Return maps (B, keep, C, H, W) and completeness errors (B, keep) of a block."""
-    queries, generated = task.pairs.queries(run, rows), task.pairs.generated(run, rows)
+    queries, generated = one.pairs.queries(run, rows), one.pairs.generated(run, rows)
     maps = np.empty(generated.shape, np.float16)
     gaps = np.full(generated.shape[:2], np.nan, np.float32)
     for kept in range(generated.shape[1]):
@@ -101,12 +91,26 @@ def _explain(probe: Frozen, run: Run, task: _Task, rows: slice) -> tuple[np.ndar
             part = slice(start, start + _BATCH)
             x = torch.from_numpy(queries[part]).to(run.device)
             other = torch.from_numpy(generated[part, kept]).to(run.device)
-            baseline = torch.zeros_like(x) if task.name.startswith("vanilla_") else other
-            found = task.method(probe, x, baseline, task.pairs.source)
+            baseline = torch.zeros_like(x) if one.name.startswith("vanilla_") else other
+            found = one.method(probe, x, baseline, one.pairs.source)
             maps[part, kept] = normalised(found).cpu().numpy()
-            if task.method.complete:
-                answer = probe.answer(task.pairs.source)
+            if one.method.complete:
+                answer = probe.answer(one.pairs.source)
                 with torch.no_grad():
                     gap = answer(x) - answer(baseline)
                 gaps[part, kept] = completeness(found, gap).cpu().numpy()
-    return maps, gaps
+    return {"maps": maps, "gaps": gaps}
+
+
+def _figures(run: Run, maps: Sequence[_Map]) -> list[Figure]:
+    """Return the median completeness error of each method that promises to be complete, by kind of pairs."""
+    errors: dict[str, list[np.ndarray]] = {}
+    for one in maps:
+        if one.method.complete:
+            found = run.load(one.array("completeness")).ravel()
+            errors.setdefault(f"{one.name}, {one.pairs.kind}", []).append(found)
+    note = "median share of the difference that the map fails to sum to"
+    return [
+        Figure(f"completeness error, {name}", float(np.median(np.concatenate(found))), sum(map(len, found)), note=note)
+        for name, found in errors.items()
+    ]

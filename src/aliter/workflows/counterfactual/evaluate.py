@@ -1,6 +1,7 @@
 """Score every attribution: by the change that its mask brings about, and by planted truth where there is some."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aliter.core.progress import progress
 from aliter.core.spec import Spec
 from aliter.data import layout
+from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.run import Figure, Run
 from aliter.methods.walk.mask_sweep import MaskSweep, optimal_index, quac_score
 from aliter.nets.frozen import Frozen
@@ -32,7 +33,7 @@ class Evaluating(Spec):
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Case:
     pairs: Pairs
     method: str
     planted: bool
@@ -44,54 +45,50 @@ class _Task:
 
 def evaluate(config: "Config", run: Run) -> None:
     """Write curve, score, optimal mask, what the classifier makes of its hybrid, and the comparison with truth."""
-    probe, sweep = classifier_of(config, run), config.evaluate.sweep
-    tasks = [
-        _Task(pairs, method, pairs.name("truth") in run) for pairs in pairs_of(run) for method in methods_of(run, pairs)
+    cases = [
+        _Case(pairs, method, pairs.name("truth") in run) for pairs in pairs_of(run) for method in methods_of(run, pairs)
     ]
-    with progress("evaluate", sum(task.pairs.count for task in tasks)) as advance:
-        for task in tasks:
-            arrays = _create(run, task, sweep.steps)
-            for rows in task.pairs.blocks():
-                for what, values in _evaluate(probe, sweep, run, task, rows).items():
-                    arrays[what][rows] = values
-                advance(rows.stop - rows.start, f"{task.pairs.kind} {task.method}")
-    run.record(_figures(run, tasks))
+    fill(_evaluator, config, run, [_task(run, case, config.evaluate.sweep.steps) for case in cases])
+    run.record(_figures(run, cases))
 
 
-def _create(run: Run, task: _Task, steps: int) -> dict[str, Any]:
-    shape = run.array(task.name("attributions")).shape
-    classes = run.array(task.pairs.name("predictions")).shape[-1]
-    pair = ("index", "batch")
-    arrays = {
-        "curves": run.create(
-            task.name("curves"), (*shape[:2], steps + 2, 3), np.float64, (*pair, "step", "threshold_size_change")
-        ),
-        "scores": run.create(task.name("scores"), shape[:2], np.float64, pair),
-        "thresholds": run.create(task.name("thresholds"), shape[:2], np.float64, pair),
-        "masks": run.create(task.name("masks"), shape, np.bool_, layout.TRIES),
-        "hybrid_predictions": run.create(
-            task.name("hybrid_predictions"), (*shape[:2], classes), np.float32, (*pair, "class")
-        ),
+def _task(run: Run, case: _Case, steps: int) -> Task[_Case]:
+    shape = run.array(case.name("attributions")).shape
+    classes = run.array(case.pairs.name("predictions")).shape[-1]
+    of_one: dict[str, tuple[tuple[int, ...], Any, tuple[str, ...]]] = {
+        "curves": ((steps + 2, 3), np.float64, ("step", "threshold_size_change")),
+        "scores": ((), np.float64, ()),
+        "thresholds": ((), np.float64, ()),
+        "masks": (shape[2:], np.bool_, layout.IMAGE[1:]),
+        "hybrid_predictions": ((classes,), np.float32, ("class",)),
     }
-    if task.planted:
-        facts = {"truth_scores": list(TRUTH)}
-        arrays["truth_scores"] = run.create(
-            task.name("truth_scores"), (*shape[:2], 4), np.float64, (*pair, "score"), facts
-        )
-    return arrays
+    if case.planted:
+        of_one["truth_scores"] = ((len(TRUTH),), np.float64, ("score",))
+    facts = {"truth_scores": {"truth_scores": list(TRUTH)}}
+    return Task(
+        case,
+        {
+            what: Blank(case.name(what), (*shape[:2], *rest), dtype, ("index", "batch", *axes), facts.get(what, {}))
+            for what, (rest, dtype, axes) in of_one.items()
+        },
+    )
 
 
-def _evaluate(probe: Frozen, sweep: MaskSweep, run: Run, task: _Task, rows: slice) -> dict[str, np.ndarray]:
+def _evaluator(config: "Config", run: Run) -> Compute[_Case]:
+    return partial(_evaluate, classifier_of(config, run), config.evaluate.sweep, run)
+
+
+def _evaluate(probe: Frozen, sweep: MaskSweep, run: Run, case: _Case, rows: slice) -> dict[str, np.ndarray]:
     """Return what is written of a block, by name."""
-    queries, generated = task.pairs.queries(run, rows), task.pairs.generated(run, rows)
-    maps = np.asarray(run.array(task.name("attributions"))[rows]).astype(np.float32)
-    truth = np.asarray(run.array(task.pairs.name("truth"))[rows]) if task.planted else None
+    queries, generated = case.pairs.queries(run, rows), case.pairs.generated(run, rows)
+    maps = np.asarray(run.array(case.name("attributions"))[rows]).astype(np.float32)
+    truth = np.asarray(run.array(case.pairs.name("truth"))[rows]) if case.planted else None
     found: list[dict[str, np.ndarray]] = []
     for row, kept in np.ndindex(maps.shape[:2]):
         x, other, attribution = (
             torch.from_numpy(one).to(run.device) for one in (queries[row], generated[row, kept], maps[row, kept])
         )
-        one = _sweep(probe, sweep, x, other, attribution, task.pairs.target)
+        one = _sweep(probe, sweep, x, other, attribution, case.pairs.target)
         if truth is not None:
             one["truth_scores"] = overlap(truth[row], one["masks"], maps[row, kept])
         found.append(one)
@@ -125,14 +122,14 @@ def _sweep(
     }
 
 
-def _figures(run: Run, tasks: list[_Task]) -> list[Figure]:
+def _figures(run: Run, cases: list[_Case]) -> list[Figure]:
     """Return the median score of each method and kind, and the mean scores against truth."""
-    groups: dict[tuple[str, str], list[_Task]] = {}
-    for task in tasks:
-        groups.setdefault((task.pairs.kind, task.method), []).append(task)
+    groups: dict[tuple[str, str], list[_Case]] = {}
+    for case in cases:
+        groups.setdefault((case.pairs.kind, case.method), []).append(case)
     figures = []
     for (kind, method), members in groups.items():
-        scores = np.concatenate([run.load(task.name("scores")).ravel() for task in members])
+        scores = np.concatenate([run.load(case.name("scores")).ravel() for case in members])
         low, high = np.quantile(scores, (0.25, 0.75))
         figures.append(
             Figure(
@@ -143,7 +140,7 @@ def _figures(run: Run, tasks: list[_Task]) -> list[Figure]:
             )
         )
         if members[0].planted:
-            truth = np.concatenate([run.load(task.name("truth_scores")).reshape(-1, 4) for task in members])
+            truth = np.concatenate([run.load(case.name("truth_scores")).reshape(-1, 4) for case in members])
             means = np.nanmean(truth, axis=0)
             figures += [
                 Figure(f"{name}, {method}, {kind}", float(mean), len(truth), note="mean, against planted truth")
