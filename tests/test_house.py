@@ -25,7 +25,7 @@ def specs(module: object) -> list[type[Spec]]:
 
 
 @pytest.mark.parametrize(
-    "family", [path for path in FAMILIES if path.name in ("attribution", "objective")], ids=lambda one: one.name
+    "family", [path for path in FAMILIES if path.name in ("attribution", "objective", "walk")], ids=lambda one: one.name
 )
 def test_every_method_is_in_its_family(family: Path) -> None:
     package = importlib.import_module(f"aliter.methods.{family.name}")

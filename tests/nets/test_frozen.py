@@ -199,6 +199,12 @@ def test_a_layer_without_a_tensor_is_refused() -> None:
         features(nn.Sequential(Pair()), "0")(images())
 
 
+def test_a_layer_that_does_not_run_is_refused() -> None:
+    exported = torch.export.export(network().eval(), (images(7),)).module()
+    with pytest.raises(RequestError, match="found that it does not run"):
+        features(exported, "head")(images(7))
+
+
 def test_modules_of_their_own_can_be_hooked() -> None:
     assert Frozen(network()).hookable is None
     assert Frozen(Timm(name="resnet10t").build(2, 32, 3)).hookable is None
@@ -231,7 +237,7 @@ def test_scripts_are_probes_without_hooks(tmp_path: Path) -> None:
     torch.testing.assert_close(frozen.scores(images()), Frozen(net).scores(images()))
     assert "TorchScript" in str(frozen.hookable)
     assert "TorchScript" in str(Frozen(nn.Sequential(scripted)).hookable)
-    with pytest.raises(RequestError, match="runs inside TorchScript"):
+    with pytest.raises(RequestError, match="'block0' in TorchScript"):
         frozen.activations(images(), "block0")
 
 

@@ -215,8 +215,13 @@ class _Worker:
         self.process = (set(multiprocessing.active_children()) - before).pop()
 
     def start(self, block: _Block) -> "Future[None]":
-        """Let it carry out ``block``."""
-        return self.pool.submit(_work, self.job, block)
+        """Let it carry out ``block``; the future says so, too, if it died before it could."""
+        try:
+            return self.pool.submit(_work, self.job, block)
+        except BrokenProcessPool as error:
+            dead: Future[None] = Future()
+            dead.set_exception(error)
+            return dead
 
     def fate(self) -> str:
         """Return how it ended."""

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -30,12 +32,22 @@ class Kept:
 
 
 def keep(folder: Path, name: str, state: Kept, last: int) -> Path:
-    """Write ``state`` to ``folder`` as one file; of the files of ``name``, only the ``last`` newest stay."""
+    """Write ``state`` to ``folder`` as one file; of the files of ``name``, only the ``last`` newest stay.
+
+    What a process that was killed while it wrote left in ``folder`` is removed, so only one may write there.
+
+    Raises
+    ------
+    ResourceError
+        If the disk is full; names the bytes that are needed and free. What was kept before is untouched.
+    """
     tensors = {key: value.detach().contiguous() for key, value in state.tensors.items()}
     facts = json.dumps({"step": state.step, "facts": dict(state.facts)}, sort_keys=True)
     metadata = {"aliter": facts, "digest": _digest(tensors, facts)}
     path = folder / f"{name}-{state.step:08d}.safetensors"
-    write_whole(path, lambda part: save_file(tensors, part, metadata))
+    _remove_strays(folder)
+    needed = sum(value.nbytes for value in tensors.values())
+    write_whole(path, lambda part: _write(tensors, part, metadata), needed)
     for old in _files(folder, name)[last:]:
         old.unlink()
     return path
@@ -68,6 +80,26 @@ def kept(folder: Path, name: str, strict: bool = False) -> Kept | None:
     return None
 
 
+def _write(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write one file; safetensors hides what the system said in its own error."""
+    try:
+        save_file(dict(tensors), path, metadata)
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
+def _remove_strays(folder: Path) -> None:
+    """Remove the temporary files of writes that were cut off: ours, and those that safetensors makes."""
+    strays = [*folder.glob(".*.part"), *folder.glob(".tmp*")]
+    for stray in strays:
+        stray.unlink(missing_ok=True)
+    if strays:
+        _log.warning("%s: removed %d unfinished files of a write that was cut off", folder, len(strays))
+
+
 def _files(folder: Path, name: str) -> list[Path]:
     """Return the files of ``name``, newest first."""
     found = [path for path in folder.glob(f"{name}-*.safetensors") if path.stem[len(name) + 1 :].isdigit()]
@@ -78,6 +110,8 @@ def _read(path: Path) -> Kept:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    if not {"aliter", "digest"} <= metadata.keys():
+        raise ValueError("it was not written as a checkpoint of a run")
     if _digest(tensors, metadata["aliter"]) != metadata["digest"]:
         raise ValueError("its checksum does not fit its content")
     facts = json.loads(metadata["aliter"])

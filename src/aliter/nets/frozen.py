@@ -111,24 +111,33 @@ def features(net: nn.Module, layer: str) -> Features:
     Raises
     ------
     RequestError
-        If there is no such layer; when it is called, if the layer does not run, cannot be hooked or gives no tensor.
+        If there is no such layer or it cannot be hooked; when it is called, if the layer gives no tensor or does not run.
     """
-    modules = dict(net.named_modules())
-    if layer not in modules:
-        near = difflib.get_close_matches(layer, modules, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(name for name in modules if name)}"
-        raise RequestError(f"expected the name of a layer, found '{layer}'; {hint}")
+    module = _layer(net, layer)
 
     def activations(x: Float[Tensor, "B C *space"]) -> Float[Tensor, "B D *grid"]:
         seen: list[object] = []
-        with modules[layer].register_forward_hook(lambda module, args, out: seen.append(_kept(out))):
+        with module.register_forward_hook(lambda module, args, out: seen.append(_kept(out))):
             net(x)
         if not seen or not isinstance(seen[-1], Tensor):
-            found = f"a {type(seen[-1]).__name__}" if seen else "that it does not run, or runs inside TorchScript"
+            found = f"a {type(seen[-1]).__name__}" if seen else "that it does not run"
             raise RequestError(f"expected layer '{layer}' to give a tensor, found {found}; name another layer")
         return seen[-1]
 
     return activations
+
+
+def _layer(net: nn.Module, name: str) -> nn.Module:
+    modules = dict(net.named_modules())
+    if name not in modules:
+        near = difflib.get_close_matches(name, modules, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known for known in modules if known)}"
+        raise RequestError(f"expected the name of a layer, found '{name}'; {hint}")
+    if isinstance(modules[name], torch.jit.ScriptModule):
+        raise RequestError(
+            f"expected a layer that can be hooked, found '{name}' in TorchScript; give the module that was scripted"
+        )
+    return modules[name]
 
 
 def _kept(out: object) -> object:

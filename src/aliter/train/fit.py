@@ -2,8 +2,9 @@
 
 import copy
 import logging
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,13 +15,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from aliter.core.batch import Batch, Draw
-from aliter.core.errors import DivergenceError, Interrupted, RunError
+from aliter.core.errors import DivergenceError, Interrupted, ResourceError, RunError
 from aliter.core.objective import Objective, Turn
 from aliter.core.progress import progress
 from aliter.core.rng import torch_seed
 from aliter.data.kept import Kept
 from aliter.data.run import Run
 from aliter.train.checkpoint import assert_finite, collect, restore
+from aliter.train.memory import explaining_memory, lacks_memory
 from aliter.train.plan import Fit
 
 _log = logging.getLogger(__name__)
@@ -47,14 +49,21 @@ def fit(game: Game, plan: Fit, run: Run, name: str) -> None:
     the result is, bit for bit, the one of a fit that never stopped. The best state by ``plan.best`` is kept
     as ``<name>-best``.
 
+    Where memory runs out, batches are learned in twice as many parts from then on, their gradients added up by
+    the number of images, so that the size of a batch stays what the plan says. The result then differs a little:
+    parts draw chances of their own, and what is measured over a batch (batch normalisation, terms that compare its
+    images with each other) is measured over a part. A part has two images at least, one of each half of the batch.
+
     Raises
     ------
+    ResourceError
+        If memory runs out on the smallest part, or outside the turns.
     DivergenceError
         At the first loss or weight that is not finite: names the term, the step and the images.
     Interrupted
         If ``run.stopping`` was set: a state was kept first.
     """
-    with _threads(plan.threads):
+    with _threads(plan.threads), explaining_memory(name):
         player = _Player(game, plan, run, name)
         player.resume()
         player.play()
@@ -95,6 +104,7 @@ class _Player:
         self.averages = {key: copy.deepcopy(self.nets[key]).eval() for key in averaged}
         self.optimizers = {key: _adam(self.nets[key], plan, key) for key in moved}
         self.step = self.stale = 0
+        self.parts = 1
         self.best: tuple[float, ...] = ()
 
     def resume(self) -> None:
@@ -105,6 +115,7 @@ class _Player:
             return
         restore(state.tensors, self.nets, self.averages, self.optimizers)
         self.step, self.stale = state.step, state.facts["stale"]
+        self.parts = state.facts.get("parts", 1)
         self.best = tuple(state.facts["best"])
         self.run.rewind(state.facts["logged"])
         _log.info("%s: going on at step %d", self.name, self.step)
@@ -113,7 +124,7 @@ class _Player:
         """Keep all that a resumed fit needs, unless something in it is not finite."""
         tensors = collect(self.nets, self.averages, self.optimizers)
         assert_finite(tensors, self.step)
-        facts = {"logged": self.run.logged, "best": list(self.best), "stale": self.stale}
+        facts = {"logged": self.run.logged, "best": list(self.best), "stale": self.stale, "parts": self.parts}
         self.run.keep(self.name, Kept(tensors, self.step, facts), self.plan.keep)
 
     def play(self) -> None:
@@ -159,23 +170,68 @@ class _Player:
 
     def play_turn(self, turn: Turn, batch: Batch) -> dict[str, float]:
         """Let one turn change the weights it moves, and no others."""
-        torch.manual_seed(torch_seed(self.plan.seed, batch.step, turn.name))
         movers = [self.nets[key] for key in turn.moves]
-        parameters = [parameter for net in movers for parameter in net.parameters()]
         for net in movers:
             net.requires_grad_(True)
-        with self.fabric.autocast():
-            losses = self.game.objective.losses(turn, self.nets, batch)
-            loss = turn.combine(losses, parameters)
-        terms = {f"{turn.name}/{key}": float(value.detach()) for key, value in losses.items()}
-        _assert_finite_terms(terms, float(loss.detach()), batch)
-        self.fabric.backward(loss)
+        terms = self.descend(turn, batch)
         for key in turn.moves:
             self.optimizers[key].step()
             self.optimizers[key].zero_grad(set_to_none=True)
         for net in movers:
             net.requires_grad_(False)
         return terms
+
+    def descend(self, turn: Turn, batch: Batch) -> dict[str, float]:
+        """Leave the gradients of ``turn`` in the networks it moves, in as many parts as memory asks for."""
+        buffers = [(buffer, buffer.clone()) for net in self.nets.values() for buffer in net.buffers()]
+        while True:
+            torch.manual_seed(torch_seed(self.plan.seed, batch.step, turn.name))
+            try:
+                return self.add_up(turn, batch.split(self.parts), len(batch.ids))
+            except (RuntimeError, MemoryError) as error:
+                if not lacks_memory(error):
+                    raise
+            # The failed attempt is out of scope here, so what it held is free again.
+            self.halve(batch)
+            for key in turn.moves:
+                self.nets[key].zero_grad(set_to_none=True)
+            for buffer, before in buffers:
+                buffer.copy_(before)
+
+    def add_up(self, turn: Turn, parts: Sequence[Batch], count: int) -> dict[str, float]:
+        """Add the gradients of ``parts``, weighted by their share of ``count`` images; return the weighted terms."""
+        parameters = [parameter for key in turn.moves for parameter in self.nets[key].parameters()]
+        sums: dict[str, float] = {}
+        for part in parts:
+            share = len(part.ids) / count
+            with self.fabric.autocast():
+                losses = self.game.objective.losses(turn, self.nets, part)
+                loss = turn.combine(losses, parameters)
+            terms = {f"{turn.name}/{key}": float(value.detach()) for key, value in losses.items()}
+            _assert_finite_terms(terms, float(loss.detach()), part)
+            self.fabric.backward(loss * share)
+            sums = {key: sums.get(key, 0.0) + share * value for key, value in terms.items()}
+        return sums
+
+    def halve(self, batch: Batch) -> None:
+        """Learn batches in twice as many parts from now on.
+
+        Raises
+        ------
+        ResourceError
+            If the parts are as small as can be.
+        """
+        smallest = len(batch.ids) // self.parts
+        parts = min(2 * self.parts, len(batch.ids) // 2)
+        if parts <= self.parts:
+            raise ResourceError(
+                f"{self.name}, step {batch.step}: memory ran out with {smallest} images at a time, the fewest that can "
+                "be learned at once; use smaller images, a smaller network, or a machine with more memory"
+            )
+        self.parts = parts
+        words = "%s, step %d: memory ran out; from here a batch of %d is learned in %d parts, gradients added up"
+        _log.warning(words, self.name, batch.step, len(batch.ids), parts)
+        torch.cuda.empty_cache()
 
     def look_up(self, terms: Mapping[str, float]) -> None:
         """Log, judge and save where the plan says so; stop if that was asked for."""
@@ -203,7 +259,7 @@ class _Player:
         self.run.log({"name": self.name, "step": self.step, **figures})
         found = tuple(figures[key] for key in self.plan.best)
         self.stale += 1
-        if found and (not self.best or found > self.best):
+        if found and all(map(math.isfinite, found)) and (not self.best or found > self.best):
             self.best, self.stale = found, 0
             tensors = collect(self.nets, self.averages, {})
             assert_finite(tensors, self.step)

@@ -1,6 +1,5 @@
 """Grow the mask of an attribution from the query to its counterfactual, and watch the answer change."""
 
-from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import numpy as np
@@ -77,11 +76,10 @@ class MaskSweep(Spec):
             raise DataError("expected an attribution in [0, 1], found values outside; take the absolute value, scale")
         closed = closed_grey(attribution, self.close_px, self.channelwise)
         threshold, size = self._distinct(closed)
-        with torch.no_grad():
-            answer = torch.cat([score(part) for part in self._hybrids(x, counterfactual, closed, threshold)])
+        answer = answers(score, x, counterfactual, closed, threshold, self.blur_sigma_px)
         if not 0 <= target < answer.shape[1]:
             raise RequestError(f"expected a target among {answer.shape[1]} classes, found {target}; name one of them")
-        return Walk(threshold, size, answer.double().cpu().numpy(), x.detach().cpu().numpy())
+        return Walk(threshold, size, answer, x.detach().cpu().numpy())
 
     def mask(self, attribution: Float[Tensor, "C H W"], threshold: float) -> Bool[Tensor, "C H W"]:
         """Return the closed mask of ``threshold``, not blurred: what ``t`` is the size of."""
@@ -91,7 +89,7 @@ class MaskSweep(Spec):
         self, x: Float[Tensor, "C H W"], counterfactual: Float[Tensor, "C H W"], mask: Bool[Tensor, "C H W"]
     ) -> Float[Tensor, "C H W"]:
         """Return the query with what is in the blurred ``mask`` replaced: what the walk scored."""
-        return torch.lerp(x, counterfactual, blur(mask[None].to(x), self.blur_sigma_px)[0])
+        return hybrid(x, counterfactual, mask, self.blur_sigma_px)
 
     def _distinct(self, closed: Float[Tensor, "C H W"]) -> tuple[Float64[np.ndarray, " T"], Float64[np.ndarray, " T"]]:
         """Return the lowest threshold and the size of each distinct mask, smallest mask first."""
@@ -102,20 +100,37 @@ class MaskSweep(Spec):
         distinct, first = np.unique(count, return_index=True)
         return thresholds[first], distinct / closed.numel()
 
-    def _hybrids(
-        self,
-        x: Float[Tensor, "C H W"],
-        counterfactual: Float[Tensor, "C H W"],
-        closed: Float[Tensor, "C H W"],
-        thresholds: Float64[np.ndarray, " T"],
-    ) -> Iterator[Float[Tensor, "B C H W"]]:
-        """Yield the hybrids of ``thresholds``, some at a time."""
-        levels = rearrange(torch.as_tensor(thresholds, dtype=closed.dtype, device=closed.device), "t -> t 1 1 1")
-        count = max(1, _VALUES // x.numel())
-        for start in range(0, len(levels), count):
-            part = levels[start : start + count]
+
+def answers(
+    score: Scores,
+    x: Float[Tensor, "C H W"],
+    counterfactual: Float[Tensor, "C H W"],
+    closed: Float[Tensor, "C H W"],
+    thresholds: Float64[np.ndarray, " T"],
+    blur_sigma_px: float,
+) -> Float64[np.ndarray, "T K"]:
+    """Return what the classifier makes of the hybrids whose masks are ``closed`` above each threshold, blurred.
+
+    Some hybrids are made and scored at a time, so memory does not grow with the thresholds.
+    """
+    levels = rearrange(torch.as_tensor(thresholds, dtype=closed.dtype, device=closed.device), "t -> t 1 1 1")
+    count = max(1, _VALUES // x.numel())
+    found = []
+    with torch.no_grad():
+        for part in (levels[start : start + count] for start in range(0, len(levels), count)):
             masks = torch.gt(closed, part, out=x.new_empty(len(part), *x.shape))
-            yield torch.lerp(x, counterfactual, blur(masks, self.blur_sigma_px))
+            found.append(score(torch.lerp(x, counterfactual, blur(masks, blur_sigma_px))))
+    return np.asarray(torch.cat(found).double().cpu().numpy())
+
+
+def hybrid(
+    x: Float[Tensor, "C H W"],
+    counterfactual: Float[Tensor, "C H W"],
+    mask: Bool[Tensor, "C H W"],
+    blur_sigma_px: float,
+) -> Float[Tensor, "C H W"]:
+    """Return the query with what is in the blurred ``mask`` replaced."""
+    return torch.lerp(x, counterfactual, blur(mask[None].to(x), blur_sigma_px)[0])
 
 
 def quac_score(sizes: Real[np.ndarray, " T"] | ArrayLike, changes: Real[np.ndarray, " T"] | ArrayLike) -> float:
