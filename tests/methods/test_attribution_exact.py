@@ -304,6 +304,11 @@ def test_a_bend_that_is_a_function_is_refused_not_ignored() -> None:
     for method in (GuidedGradCAM(), DiscriminativeGuidedGradCAM()):
         with pytest.raises(RequestError, match=r"expected ReLUs that are modules.* found 1 applied as functions"):
             method(probe, x, baseline, 0)
+    mixed = Shown(
+        Layers(lambda net, x: net.bend(F.relu(net.body(x)) - 0.1).mean((2, 3)), body=body, bend=nn.ReLU()).eval()
+    )
+    with pytest.raises(RequestError, match=r"expected ReLUs that are modules.* found 1 applied as functions"):
+        GuidedGradCAM()(mixed, x, baseline, 0)
     smooth = Shown(plain(nn.Tanh()))
     with pytest.raises(RequestError, match=r"expected ReLUs that are modules.* found none"):
         GuidedGradCAM()(smooth, x, baseline, 0)

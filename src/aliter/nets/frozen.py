@@ -111,7 +111,7 @@ def features(net: nn.Module, layer: str) -> Features:
     Raises
     ------
     RequestError
-        If there is no such layer or it cannot be hooked; when it is called, if the layer gives no tensor or does not run.
+        If there is no such layer or it cannot be hooked; when it is called, if it gives no tensor or does not run.
     """
     module = _layer(net, layer)
 
@@ -128,7 +128,7 @@ def features(net: nn.Module, layer: str) -> Features:
 
 
 def _layer(net: nn.Module, name: str) -> nn.Module:
-    modules = dict(net.named_modules())
+    modules: dict[str, nn.Module] = dict(net.named_modules())
     if name not in modules:
         near = difflib.get_close_matches(name, modules, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known for known in modules if known)}"

@@ -3,18 +3,20 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from pydantic import PositiveInt
 
 from aliter.core.spec import Spec
-from aliter.data.layout import unpack
+from aliter.data.images import to_signed
+from aliter.data.layout import attributes, unpack
 from aliter.data.run import Figure, Run
-from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.methods.walk import Sweep as MaskWalk
 from aliter.report.counterfactual import (
     Explained,
     Group,
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
 class Reporting(Spec):
     """What the page shows."""
 
-    items: PositiveInt = 1000
-    """Explanations of each kind and method in the gallery; those with the highest scores."""
+    items: PositiveInt = 250
+    """Explanations of each kind and method in the gallery: those with the highest scores."""
 
 
 def report(config: "Config", run: Run) -> None:
@@ -67,55 +69,69 @@ def report(config: "Config", run: Run) -> None:
     write_page(page, run.folder / "report")
 
 
-def _explained(run: Run, sweep: MaskSweep, most: int) -> Iterator[Explained]:
+def _explained(run: Run, sweep: MaskWalk, most: int) -> Iterator[Explained]:
     """Yield what the gallery shows, the best ``most`` of each kind and method."""
     for (_, method), members in _by_method(run).items():
-        scores = [run.load(pairs.name(f"scores/{method}")) for pairs in members]
-        ranked = sorted(
-            (
-                (score, group, row, kept)
-                for group, one in enumerate(scores)
-                for (row, kept), score in np.ndenumerate(one)
+        readers = [_Reader(run, sweep, pairs, method) for pairs in members]
+        ranked = [
+            (score, group, at)
+            for group, reader in enumerate(readers)
+            for at, score in np.ndenumerate(run.load(reader.pairs.name(f"scores/{method}")))
+        ]
+        for _, group, at in sorted(ranked, reverse=True)[:most]:
+            yield readers[group].explained(*at)
+
+
+class _Reader:
+    """Reads what is known of one pair after the other; every array is opened once."""
+
+    def __init__(self, run: Run, sweep: MaskWalk, pairs: Pairs, method: str):
+        self.run, self.sweep, self.pairs, self.method = run, sweep, pairs, method
+        self._open = lru_cache(maxsize=None)(run.array)
+
+    def explained(self, row: int, kept: int) -> Explained:
+        pairs, method = self.pairs, self.method
+
+        def read(what: str) -> np.ndarray:
+            return np.asarray(self._open(pairs.name(what))[row, kept])
+
+        query, generated, mask = self._query(row), read("generated"), read(f"masks/{method}")
+        planted = pairs.name("truth") in self.run
+        return Explained(
+            id=unpack(np.asarray(self._open(f"ids/{pairs.source}")[row : row + 1]))[0],
+            source=pairs.source,
+            target=pairs.target,
+            method=method,
+            kind=pairs.kind,
+            attempt=kept,
+            query=_unit(query),
+            hybrid=_unit(self._hybrid(query, generated, mask)),
+            generated=_unit(generated),
+            mask=mask,
+            probabilities=(
+                np.asarray(self._open(f"predictions/{pairs.source}")[row]),
+                read(f"hybrid_predictions/{method}"),
+                read("predictions"),
             ),
-            reverse=True,
+            curve=read(f"curves/{method}"),
+            threshold=float(read(f"thresholds/{method}")),
+            score=float(read(f"scores/{method}")),
+            converted=bool(read("converted")),
+            origin=int(read("origin")) if pairs.name("origin") in self.run else 0,
+            attribution=read(f"attributions/{method}").astype(np.float32),
+            truth=np.asarray(self._open(pairs.name("truth"))[row]) if planted else None,
+            truth_scores=read(f"truth_scores/{method}") if planted else None,
+            completeness=float(read(f"completeness/{method}")),
         )
-        for _, group, row, kept in ranked[:most]:
-            yield _explain(run, sweep, members[group], method, (row, kept))
 
+    def _query(self, row: int) -> Float32[np.ndarray, "C H W"]:
+        array = self._open(f"images/{self.pairs.source}")
+        low, high = attributes(array)["range"]
+        return to_signed(np.asarray(array[row]), (low, high))
 
-def _explain(run: Run, sweep: MaskSweep, pairs: Pairs, method: str, at: tuple[int, int]) -> Explained:
-    row, kept = at
-
-    def read(what: str) -> np.ndarray:
-        return np.asarray(run.array(pairs.name(what))[row, kept])
-
-    x = pairs.queries(run, slice(row, row + 1))[0]
-    generated, mask = read("generated"), read(f"masks/{method}")
-    hybrid = sweep.hybrid(torch.from_numpy(x), torch.from_numpy(generated), torch.from_numpy(mask)).numpy()
-    planted = pairs.name("truth") in run
-    before = np.asarray(run.array(f"predictions/{pairs.source}")[row])
-    return Explained(
-        id=unpack(np.asarray(run.array(f"ids/{pairs.source}")[row : row + 1]))[0],
-        source=pairs.source,
-        target=pairs.target,
-        method=method,
-        kind=pairs.kind,
-        attempt=kept,
-        query=_unit(x),
-        hybrid=_unit(hybrid),
-        generated=_unit(generated),
-        mask=mask,
-        probabilities=(before, read(f"hybrid_predictions/{method}"), read("predictions")),
-        curve=read(f"curves/{method}"),
-        threshold=float(read(f"thresholds/{method}")),
-        score=float(read(f"scores/{method}")),
-        converted=bool(read("converted")),
-        origin=int(read("origin")) if pairs.name("origin") in run else 0,
-        attribution=read(f"attributions/{method}").astype(np.float32),
-        truth=np.asarray(run.array(pairs.name("truth"))[row]) if planted else None,
-        truth_scores=read(f"truth_scores/{method}") if planted else None,
-        completeness=float(read(f"completeness/{method}")),
-    )
+    def _hybrid(self, x: np.ndarray, other: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        made = self.sweep.hybrid(torch.from_numpy(x), torch.from_numpy(other), torch.from_numpy(mask))
+        return np.asarray(made.numpy())
 
 
 def _by_method(run: Run) -> dict[tuple[str, str], list[Pairs]]:

@@ -1,0 +1,145 @@
+"""A handful of images that stands for all of them, and what is known of all without reading them."""
+
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, Shaped, UInt8
+
+from aliter.core.errors import DataError
+from aliter.data import reader
+from aliter.data.folder import Finding
+from aliter.data.images import SPLITS, Header, Images, draw_splits, full_range, write_images
+from aliter.data.picture import Unusable
+from aliter.data.scan import scan, table
+from aliter.data.simulate import Simulation
+from aliter.data.simulate.store import write_simulation
+
+_TAKEN = (16, 4, 4)
+"""Images of each class and split that are taken at most."""
+_DRAWN = 40
+"""Images of each class that are drawn at most: 4 of them are in the test split."""
+
+
+@dataclass(frozen=True)
+class Census:
+    """What is known of all images from headers alone."""
+
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    shape: tuple[int, ...]
+    """Channels, then space."""
+    dtype: str
+    range: tuple[float, float]
+    """The intensities that networks will see as -1 and 1."""
+    stated: bool
+    """Whether the config, the store or the simulator states that range; else it is all that the type can hold."""
+    ids: tuple[tuple[str, ...], ...]
+    """Of each class: the relative paths of its images."""
+    splits: tuple[UInt8[np.ndarray, " _"], ...]
+    """Of each class: the index into ``SPLITS`` for each image."""
+    copied: bool
+    """Whether a run will write a copy of them; a store is used where it lies."""
+
+    @property
+    def counts(self) -> Int[np.ndarray, "K 3"]:
+        """The number of images of each class in each split."""
+        return np.stack([np.bincount(split, minlength=len(SPLITS)) for split in self.splits])
+
+    @property
+    def bytes(self) -> int:
+        """The size of all images, uncompressed."""
+        return int(self.counts.sum()) * prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+def census(source: Path | Simulation, declared: tuple[float, float] | None) -> Census:
+    """Return what is known of the images in a folder per class, a store, or a simulation.
+
+    Raises
+    ------
+    RequestError
+        If there is no such folder, or images of floats come without a ``declared`` range.
+    DataError
+        If any file cannot be used (lists them all), or a class has no image in one of the splits.
+    """
+    found = _of_path(source, declared) if isinstance(source, Path) else _of_simulation(source)
+    for name, row in zip(found.classes, found.counts, strict=True):
+        for split, count in zip(SPLITS, row, strict=True):
+            if not count:
+                where = source if isinstance(source, Path) else "the simulation"
+                raise DataError(f"{where}: expected images of class '{name}' in the split '{split}', found none")
+    return found
+
+
+def write_sample(source: Path | Simulation, found: Census, out: Path) -> Images:
+    """Write a store at ``out`` with a few images of each class and split, spread over all, and return it.
+
+    Raises
+    ------
+    DataError
+        If one of them cannot be read, although its header could.
+    """
+    if not isinstance(source, Path):
+        write_simulation(source.model_copy(update={"count": min(source.count, _DRAWN)}), out)
+        return Images(out, found.range)
+    rows = [_spread(splits) for splits in found.splits]
+    ids = [[one[row] for row in chosen] for one, chosen in zip(found.ids, rows, strict=True)]
+    splits = tuple(one[chosen] for one, chosen in zip(found.splits, rows, strict=True))
+    header = Header(
+        found.classes, found.channels, found.range, found.shape, found.dtype, tuple(map(tuple, ids)), splits
+    )
+
+    def block(label: int, start: int, stop: int) -> Shaped[np.ndarray, "B C *space"]:
+        if found.copied:
+            return np.stack([_read(source, name) for name in ids[label][start:stop]])
+        images = Images(source, found.range)
+        return images.take(np.flatnonzero(images.labels == label)[rows[label][start:stop]])
+
+    write_images(out, header, block)
+    return Images(out, found.range)
+
+
+def _of_path(source: Path, declared: tuple[float, float] | None) -> Census:
+    found = scan(source)
+    picture = found.checked()
+    held = found.kind == "store"
+    if held:
+        images = Images(source, declared)
+        span, stated = images.range, True
+    else:
+        span, stated = declared or full_range(np.dtype(picture.dtype), source), declared is not None
+    # As `convert` draws them.
+    drawn = tuple(draw_splits(len(ids), 0, label) for label, ids in enumerate(found.ids))
+    shape, dtype, splits = picture.shape, picture.dtype, found.splits or drawn
+    return Census(found.classes, picture.channels, shape, dtype, span, stated, found.ids, splits, not held)
+
+
+def _of_simulation(source: Simulation) -> Census:
+    labels = range(len(source.classes))
+    return Census(
+        classes=source.classes,
+        channels=source.channels,
+        shape=(len(source.channels), source.size, source.size),
+        dtype="uint16",
+        range=source.range,
+        stated=True,
+        ids=tuple(tuple(f"{name}/{index:06d}" for index in range(source.count)) for name in source.classes),
+        splits=tuple(draw_splits(source.count, source.seed, label) for label in labels),
+        copied=True,
+    )
+
+
+def _spread(splits: UInt8[np.ndarray, " N"]) -> Int[np.ndarray, " M"]:
+    """Return a few positions of each split, evenly spread, in order."""
+    members = [np.flatnonzero(splits == index) for index in range(len(SPLITS))]
+    most = [min(len(one), taken) for one, taken in zip(members, _TAKEN, strict=True)]
+    chosen = [one[np.linspace(0, len(one) - 1, count).astype(int)] for one, count in zip(members, most, strict=True)]
+    return np.sort(np.concatenate(chosen))
+
+
+def _read(source: Path, name: str) -> Shaped[np.ndarray, "C H W"]:
+    try:
+        return reader.read(source / name)
+    except Unusable as error:
+        raise DataError(table(source, [Finding(name, error.kind, str(error))])) from error
