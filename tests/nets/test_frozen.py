@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from aliter.core.errors import RequestError
-from aliter.core.probe import Probe
+from aliter.core.probe import Layered, Probe
+from aliter.methods.attribution.deep_lift import DeepLift
 from aliter.nets.blocks import initialise
 from aliter.nets.classifier import SmallCNN, Timm
 from aliter.nets.frozen import Frozen, features, probabilities
@@ -74,6 +75,15 @@ def test_it_is_a_probe() -> None:
     assert isinstance(Frozen(network()), Probe)
 
 
+def test_it_shows_the_module_that_runs() -> None:
+    frozen, seen = Frozen(network()), []
+    assert isinstance(frozen, Layered)
+    assert not any(module.training for module in frozen.module.modules())
+    frozen.module.get_submodule("block1").register_forward_hook(lambda module, args, out: seen.append(len(out)))
+    frozen.answer(0)(images())
+    assert seen == [7]
+
+
 def test_scores_are_the_softmax_of_the_logits() -> None:
     net = network()
     logits = copy.deepcopy(net).eval()(images())
@@ -99,7 +109,7 @@ def test_what_becomes_of_the_network_later_does_not_matter() -> None:
     before = frozen.scores(x)
     assert net.training
     assert all(parameter.requires_grad for parameter in net.parameters())
-    assert not any(parameter.requires_grad for parameter in frozen.net.parameters())
+    assert not any(parameter.requires_grad for parameter in frozen.module.parameters())
     nn.init.zeros_(net.get_parameter("head.weight"))
     frozen.answer(0)(x)
     assert torch.equal(frozen.scores(x), before)
@@ -115,7 +125,7 @@ def test_nothing_depends_on_the_size_of_parts(size: int) -> None:
 
 def test_at_most_a_part_is_in_work_at_a_time() -> None:
     frozen, sizes = Frozen(network(), batch=3), []
-    frozen.net.register_forward_hook(lambda module, args, out: sizes.append(len(args[0])))
+    frozen.module.register_forward_hook(lambda module, args, out: sizes.append(len(args[0])))
     frozen.scores(images(7))
     frozen.activations(images(7), "pool")
     assert sizes == [3, 3, 1, 3, 3, 1]
@@ -250,10 +260,8 @@ def test_exported_graphs_are_probes_without_hooks() -> None:
 
 
 def test_deep_lift_is_complete_on_what_it_may_hook() -> None:
-    from captum.attr import DeepLift
-
-    x, baseline = images(2)[:1], images(3)[:1]
-    answer = Frozen(network()).answer(1)
-    with pytest.warns(UserWarning, match="hooks"):
-        found = DeepLift(answer).attribute(x.requires_grad_(), baselines=baseline)
-    torch.testing.assert_close(found.sum(), (answer(x) - answer(baseline))[0], rtol=1e-3, atol=1e-4)
+    frozen, x = Frozen(network()), images(2)
+    answer = frozen.answer(1)
+    found = DeepLift()(frozen, x, images(2).flip(0), 1)
+    torch.testing.assert_close(found.sum(dim=(1, 2, 3)), answer(x) - answer(x.flip(0)), rtol=1e-3, atol=1e-5)
+    assert (answer(x) - answer(x.flip(0))).abs().min() > 1e-3

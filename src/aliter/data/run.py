@@ -58,6 +58,8 @@ class Run:
         self.config = config
         self.device = device
         """Where networks run: "cpu", "cuda", "mps"; changes no config."""
+        self.trust = trust
+        """Whether a model file of the user's own, which is code, may be loaded."""
         self.workers = 1
         """Processes that share work that goes block by block; changes no number."""
         self.stopping = threading.Event()

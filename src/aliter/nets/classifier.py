@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from aliter.core.errors import DataError, RequestError
 from aliter.core.spec import Spec
 from aliter.nets.blocks import LOADED
+from aliter.nets.own import Own
 
 _log = logging.getLogger(__name__)
 
@@ -105,8 +106,8 @@ class Timm(Spec):
         return net
 
 
-Classifier = Annotated[SmallCNN | Timm, Field(discriminator="kind")]
-"""What a config can name as a classifier."""
+Classifier = Annotated[SmallCNN | Timm | Own, Field(discriminator="kind")]
+"""What a config can name as a classifier: two that can be built, and one that is loaded."""
 
 
 def _has_fixed_size(name: str) -> bool:

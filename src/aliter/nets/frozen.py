@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 
 from aliter.core.errors import RequestError
-from aliter.core.probe import Scores
+from aliter.core.probe import Answer, Scores
 from aliter.nets.blocks import widened
 
 Features = Callable[[Float[Tensor, "B C *space"]], Float[Tensor, "B D *grid"]]
@@ -19,7 +19,7 @@ Features = Callable[[Float[Tensor, "B C *space"]], Float[Tensor, "B D *grid"]]
 
 
 class Frozen:
-    """A probe around a copy of ``net`` in eval mode, whose parameters need no gradient.
+    """A probe around a copy of ``net`` in eval mode, whose parameters need no gradient; ``module`` is the copy.
 
     ``net`` gives logits ``(B, K)`` for images in [-1, 1]; what becomes of it later does not matter here. Images may be
     on any device: they go to that of the network, and answers come back to theirs. At most ``batch`` images are
@@ -27,10 +27,10 @@ class Frozen:
     """
 
     def __init__(self, net: nn.Module, batch: int = 64) -> None:
-        self.net = _still(net)
+        self.module = _still(net)
         self.batch = batch
 
-    def answer(self, target: int) -> "Answer":
+    def answer(self, target: int) -> Answer:
         """Return the function that gives the logit of class ``target``, differentiable, float32.
 
         Raises
@@ -40,12 +40,21 @@ class Frozen:
         """
         if target < 0:
             raise RequestError(f"expected a class from 0, found {target}; count classes from 0")
-        return Answer(self.net, target)
+
+        def answer(x: Float[Tensor, "B C *space"]) -> Float[Tensor, " B"]:
+            logits = _logits(self.module, x.to(_device(self.module, x)))
+            if target >= logits.shape[1]:
+                raise RequestError(
+                    f"expected a class below {logits.shape[1]}, found {target}; the network knows no more classes"
+                )
+            return logits[:, target].to(x.device)
+
+        return answer
 
     @torch.no_grad()
     def scores(self, x: Float[Tensor, "B C *space"]) -> Float[Tensor, "B K"]:
         """Return the probabilities of all classes, float32, without a gradient."""
-        return self._in_parts(probabilities(self.net), x)
+        return self._in_parts(probabilities(self.module), x)
 
     @torch.no_grad()
     def activations(self, x: Float[Tensor, "B C *space"], layer: str) -> Float[Tensor, "B D *grid"]:
@@ -56,7 +65,7 @@ class Frozen:
         RequestError
             If there is no such layer, it does not run or cannot be hooked, or it gives no tensor.
         """
-        return self._in_parts(features(self.net, layer), x)
+        return self._in_parts(features(self.module, layer), x)
 
     @cached_property
     def hookable(self) -> str | None:
@@ -65,30 +74,11 @@ class Frozen:
         They need every activation to be a module of its own that is called once. A model whose forward pass cannot be
         traced has the benefit of the doubt.
         """
-        return _obstacle(self.net)
+        return _obstacle(self.module)
 
     def _in_parts(self, function: Scores | Features, x: Tensor) -> Tensor:
-        device = _device(self.net, x)
+        device = _device(self.module, x)
         return torch.cat([function(part.to(device)).to(x.device) for part in torch.split(x, self.batch)])
-
-
-class Answer(nn.Module):
-    """The logit of one class, as a module: layers of ``net`` can be hooked by methods that do so."""
-
-    def __init__(self, net: nn.Module, target: int) -> None:
-        super().__init__()
-        self.net, self.target = net, target
-        self.training = net.training
-
-    def forward(self, x: Float[Tensor, "B C *space"]) -> Float[Tensor, " B"]:
-        """Return the logits, float32, on the device of ``x``."""
-        logits = _logits(self.net, x.to(_device(self.net, x)))
-        if self.target >= logits.shape[1]:
-            raise RequestError(
-                f"expected a class below {logits.shape[1]}, found {self.target}; "
-                "the network was trained for fewer classes"
-            )
-        return logits[:, self.target].to(x.device)
 
 
 def probabilities(net: nn.Module) -> Scores:

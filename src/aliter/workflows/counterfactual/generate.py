@@ -65,6 +65,8 @@ def generate(config: "Config", run: Run) -> None:
                 converted = []
                 for pair in permutations(chosen, 2):
                     converted.append(_write_pair(run, search, pair, chosen[pair[0]]))
+                    if choice.split == "test":
+                        _write_truth(run, images, kind, pair, len(chosen[pair[0]]))
                     advance(len(chosen[pair[0]]), "")
                 figures.append(_share(kind, np.concatenate(converted)))
     for oracle in choice.oracle:
@@ -104,7 +106,6 @@ def _write_oracle(run: Run, images: Images, probe: Frozen, kind: str, chosen: di
     converted = []
     for source, target in permutations(chosen, 2):
         planted = layout.array(images.root, f"{kind}/generated/{source}_{target}")
-        truth = layout.array(images.root, f"truth/{source}_{target}")
         count = len(chosen[source])
         arrays = _create(run, kind, (source, target), (count, 1, *images.shape), len(images.classes))
         for start in range(0, count, layout.ROWS):
@@ -113,9 +114,16 @@ def _write_oracle(run: Run, images: Images, probe: Frozen, kind: str, chosen: di
             scores = probe.scores(torch.from_numpy(made).to(run.device)).cpu().numpy()
             arrays["generated"][rows], arrays["predictions"][rows] = made[:, None], scores[:, None]
             arrays["converted"][rows] = (scores.argmax(1) == target)[:, None]
-        run.save(f"{kind}/truth/{source}_{target}", np.asarray(truth[:count]), layout.IMAGE)
+        _write_truth(run, images, kind, (source, target), count)
         converted.append(np.asarray(arrays["converted"][...]))
     return np.concatenate(converted)
+
+
+def _write_truth(run: Run, images: Images, kind: str, pair: Pair, count: int) -> None:
+    """Copy where the classes differ in these images, if that was planted."""
+    name = f"truth/{pair[0]}_{pair[1]}"
+    if name in images.root:
+        run.save(f"{kind}/{name}", np.asarray(layout.array(images.root, name)[:count]), layout.IMAGE)
 
 
 def _create(run: Run, kind: str, pair: Pair, shape: tuple[int, ...], classes: int) -> dict[str, Any]:

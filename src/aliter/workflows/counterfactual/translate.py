@@ -1,6 +1,7 @@
 """Train the generator that shows an image as another class, and count how often the classifier agrees."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING, Literal
 
@@ -71,9 +72,9 @@ def translate(config: "Config", run: Run) -> None:
     translator = translator_of(config, run)
     figures: list[Figure] = []
     for kind in KINDS:
-        rates, likeness = examine(translator, kind, images, probe, choice.tries)
-        run.save(f"rates/{kind}", rates, ("source", "target", "rate"))
-        figures += summary(kind, rates, likeness, images.channels, choice.tries)
+        found = examine(translator, kind, images, probe, choice.tries)
+        run.save(f"rates/{kind}", found.rates, ("source", "target", "rate"))
+        figures += summary(kind, found, images.channels, choice.tries)
     run.record(figures)
 
 
@@ -113,54 +114,58 @@ def pairs(images: Images, latent: int, targets: Literal["any", "other"] = "any")
     return draw
 
 
-def examine(
-    translator: Translator, kind: Kind, images: Images, probe: Frozen, tries: int
-) -> tuple[Float[np.ndarray, "K K 3"], Float[np.ndarray, "P C 2"]]:
-    """Return what became of the validation images: rates per pair, and likeness per translated pair.
+@dataclass(frozen=True)
+class Examined:
+    """What became of the validation images."""
 
-    Rates hold translation rate, conversion rate and number of images, NaN on the diagonal. Likeness holds, for
-    each channel, the mean correlation of an image with its first translation, and with another image of its
-    class: what chance gives.
-    """
+    rates: Float[np.ndarray, "K K 3"]
+    """Of each pair: translation rate, conversion rate, number of images; NaN on the diagonal."""
+    likeness: Float[np.ndarray, "P C 2"]
+    """Of each image, target and channel: correlation with its first translation, and with another image."""
+    spread: Float[np.ndarray, " P"]
+    """Of each image and target: standard deviation over styles, mean over values; NaN if there was one try."""
+
+
+def examine(translator: Translator, kind: Kind, images: Images, probe: Frozen, tries: int) -> Examined:
+    """Translate every validation image to every other class, ``tries`` times, and see what the classifier says."""
     classes = len(images.classes)
     rates = np.full((classes, classes, 3), np.nan)
-    likeness = []
-    for source, target in permutations(range(classes), 2):
-        numbers, references = images.split("val", source), images.split("val", target)
+    likeness, spread = [], []
+    for pair in permutations(range(classes), 2):
+        numbers, references = images.split("val", pair[0]), images.split("val", pair[1])
+        origins = [translator.origins(kind, pair, attempt, len(numbers), references) for attempt in range(tries)]
         predicted = np.empty((len(numbers), tries), np.int64)
-        for attempt in range(tries):
-            origins = translator.origins(kind, (source, target), attempt, len(numbers), references)
-            for start, block in images.blocks(numbers):
-                x = images.signed(block)
-                rows = slice(start, start + len(block))
-                made = translator.translate(kind, torch.from_numpy(x), origins[rows], target, images)
-                predicted[rows, attempt] = probe.scores(made).argmax(1).cpu().numpy()
-                if attempt == 0:
-                    likeness.append(_likeness(x, made.cpu().numpy()))
-        shares = translation_rate(predicted, target), conversion_rate(predicted, target)
-        rates[source, target] = (*shares, len(numbers))
-    return rates, np.concatenate(likeness)
+        for start, block in images.blocks(numbers):
+            rows = slice(start, start + len(block))
+            x = images.signed(block)
+            made = np.empty((tries, *x.shape), np.float32)
+            for attempt in range(tries):
+                shown = translator.translate(kind, torch.from_numpy(x), origins[attempt][rows], pair[1], images)
+                predicted[rows, attempt] = probe.scores(shown).argmax(1).cpu().numpy()
+                made[attempt] = shown.cpu().numpy()
+            likeness.append(_likeness(x, made[0]))
+            spread.append(made.std(0, ddof=1).mean((1, 2, 3)) if tries > 1 else np.full(len(x), np.nan))
+        shares = translation_rate(predicted, pair[1]), conversion_rate(predicted, pair[1])
+        rates[pair] = (*shares, len(numbers))
+    return Examined(rates, np.concatenate(likeness), np.concatenate(spread))
 
 
-def summary(
-    kind: Kind,
-    rates: Float[np.ndarray, "K K 3"],
-    likeness: Float[np.ndarray, "P C 2"],
-    channels: tuple[str, ...],
-    tries: int,
-) -> list[Figure]:
+def summary(kind: Kind, found: Examined, channels: tuple[str, ...], tries: int) -> list[Figure]:
     """Return the figures of one kind: unweighted means over pairs, intervals over images."""
-    count = int(np.nansum(rates[..., 2]))
-    found = []
+    count = int(np.nansum(found.rates[..., 2]))
+    figures = []
     for index, name in enumerate(("translation rate", "conversion rate")):
-        share = float(np.nanmean(rates[..., index]))
+        share = float(np.nanmean(found.rates[..., index]))
         low, high = wilson(share, count)
-        note = f"{tries} tries an image; worst pair {np.nanmin(rates[..., index]):.3f}"
-        found.append(Figure(f"{name}, {kind}", share, count, low, high, note))
-    for channel, (mean, by_chance) in zip(channels, np.nanmean(likeness, axis=0), strict=True):
+        note = f"{tries} tries an image; worst pair {np.nanmin(found.rates[..., index]):.3f}"
+        figures.append(Figure(f"{name}, {kind}", share, count, low, high, note))
+    for channel, (mean, by_chance) in zip(channels, np.nanmean(found.likeness, axis=0), strict=True):
         note = f"of query and translation; {by_chance:.2f} by chance"
-        found.append(Figure(f"correlation of {channel}, {kind}", float(mean), len(likeness), note=note))
-    return found
+        figures.append(Figure(f"correlation of {channel}, {kind}", float(mean), len(found.likeness), note=note))
+    if tries > 1:
+        note = "mean standard deviation over styles, on the scale from -1 to 1"
+        figures.append(Figure(f"spread over styles, {kind}", float(found.spread.mean()), len(found.spread), note=note))
+    return figures
 
 
 def _build(choice: Translating, images: Images) -> dict[str, nn.Module]:
@@ -173,7 +178,7 @@ def _build(choice: Translating, images: Images) -> dict[str, nn.Module]:
 def _judge(choice: Translating, images: Images, probe: Frozen, run: Run) -> Judge:
     def judge(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
         translator = Translator(nets, choice.net.latent, choice.fit.seed, run.device)
-        rates = np.stack([examine(translator, kind, images, probe, choice.judge_tries)[0] for kind in KINDS])
+        rates = np.stack([examine(translator, kind, images, probe, choice.judge_tries).rates for kind in KINDS])
         latent, reference = np.nanmean(rates[..., 0], axis=(1, 2))
         return {
             "conversion": float(np.nanmean(rates[..., 1])),
