@@ -14,7 +14,7 @@ from pydantic import PositiveInt
 
 from aliter.core.spec import Spec
 from aliter.data.images import to_signed
-from aliter.data.layout import attributes, unpack
+from aliter.data.layout import ROWS, attributes, unpack
 from aliter.data.run import Figure, Run
 from aliter.methods.walk import Sweep as MaskWalk
 from aliter.report.counterfactual import (
@@ -40,14 +40,14 @@ class Reporting(Spec):
     """What the page shows."""
 
     items: PositiveInt = 250
-    """Explanations of each kind and method in the gallery: those with the highest scores."""
+    """Explanations of each kind and method in the gallery: three quarters the best, one quarter the worst of all."""
 
 
 def report(config: "Config", run: Run) -> None:
     """Write the page; it needs no model."""
     facts, sweep = run.facts, config.evaluate.sweep
     classes = tuple(facts["classes"])
-    look = Look(tuple(facts["channels"]), tuple(facts["range"]), depth=_depth(run))
+    look = Look(tuple(facts["channels"]), tuple(facts["range"]), _window(run), depth=_depth(run))
     setting = Sweep(sweep.close_px, sweep.blur_sigma_px, sweep.channelwise)
     tables = [replace(figure_table(figures), caption=stage) for stage, figures in run.figures().items()]
     gallery = explained_gallery(_explained(run, sweep, config.report.items), look, classes, setting)
@@ -70,7 +70,7 @@ def report(config: "Config", run: Run) -> None:
 
 
 def _explained(run: Run, sweep: MaskWalk, most: int) -> Iterator[Explained]:
-    """Yield what the gallery shows, the best ``most`` of each kind and method."""
+    """Yield what the gallery shows: of each kind and method the best, and the worst, so that failures are seen."""
     for (_, method), members in _by_method(run).items():
         readers = [_Reader(run, sweep, pairs, method) for pairs in members]
         ranked = [
@@ -78,7 +78,9 @@ def _explained(run: Run, sweep: MaskWalk, most: int) -> Iterator[Explained]:
             for group, reader in enumerate(readers)
             for at, score in np.ndenumerate(run.load(reader.pairs.name(f"scores/{method}")))
         ]
-        for _, group, at in sorted(ranked, reverse=True)[:most]:
+        ranked.sort(reverse=True)
+        worst = min(most // 4, max(len(ranked) - most, 0))
+        for _, group, at in ranked[: most - worst] + ranked[len(ranked) - worst :]:
             yield readers[group].explained(*at)
 
 
@@ -179,6 +181,15 @@ def _provenance(run: Run) -> Provenance:
     config = (run.path / "config.yaml").read_text(encoding="utf-8")
     keys = {f"key of {stage}": key.digest for stage, key in run.finished.items()}
     return Provenance.of(config, environment, {"images": json.dumps(run.facts["source"]), **keys})
+
+
+def _window(run: Run) -> tuple[tuple[float, float], ...]:
+    """Return, for each channel, the intensities between which nearly all of the first images lie."""
+    labels = range(len(run.facts["classes"]))
+    sample = np.concatenate([np.asarray(run.array(f"images/{label}")[:ROWS]) for label in labels])
+    channels = np.moveaxis(sample, 1, 0).reshape(sample.shape[1], -1)
+    low, high = np.percentile(channels, (0.1, 99.9), axis=1)
+    return tuple((float(a), float(b) if b > a else float(a) + 1.0) for a, b in zip(low, high, strict=True))
 
 
 def _depth(run: Run) -> Depth:
