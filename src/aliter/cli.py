@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from aliter.core.errors import AliterError, ConfigError, Interrupted, RequestError
@@ -57,7 +58,12 @@ def demo(
 
     Example: aliter demo counterfactual
     """
-    _carry_out(_shipped(workflow, "demo"), to or Path("runs") / f"{workflow}-demo", None, device, debug)
+    _set_debug(debug)
+    from aliter.data.run import Run
+
+    path = _shipped(workflow, "demo")
+    stages, config = _read(path)
+    _carry_out(stages, config, Run(to or _place(path, config), config, device))
 
 
 @app.command()
@@ -98,15 +104,64 @@ def simulate(
 def run(
     config: Annotated[Path, typer.Argument(help="A config; 'aliter init' writes one.")],
     to: Annotated[Path | None, typer.Option(help="Folder of the run; runs/<workflow>-<config> if not named.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Run whose finished stages are linked.")] = None,
     stage: Annotated[str | None, typer.Option(help="Only this stage and what it needs.")] = None,
     device: Device = "cpu",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that attribute and evaluate.")] = 1,
+    trust: Annotated[bool, typer.Option("--trust", help="Load your own model file: it is code.")] = False,
     debug: Debug = False,
 ) -> None:
     """Do what a config asks for and is not done yet; the same command resumes.
 
     Example: aliter run configs/counterfactual/tiny.yaml --to runs/tiny
     """
-    _carry_out(config, to, stage, device, debug)
+    _set_debug(debug)
+    from aliter.data.run import Run
+
+    stages, chosen = _read(config)
+    found = Run(to or _place(config, chosen), chosen, device, trust=trust)
+    found.workers = workers
+    _carry_out(stages, chosen, found, stage, source)
+
+
+@app.command()
+def check(
+    config: Annotated[Path, typer.Argument(help="A config.")],
+    to: Annotated[Path | None, typer.Option(help="Folder that the run would have.")] = None,
+    device: Device = "cpu",
+    debug: Debug = False,
+) -> None:
+    """Say what was understood of a config and what it will cost; change nothing.
+
+    Example: aliter check configs/counterfactual/tiny.yaml
+    """
+    _set_debug(debug)
+    from aliter.workflows.check import check as understand
+
+    _, chosen = _read(config)
+    found = understand(chosen, to or _place(config, chosen), device)
+    for one in found.tables:
+        table = Table(*one.head, title=one.title, title_justify="left")
+        for row in one.rows:
+            table.add_row(*(escape(cell) for cell in row))
+        out.print(table)
+    for warning in found.warnings:
+        out.print(f"mind: {warning}", markup=False)
+    if found.shortage:
+        raise found.shortage
+
+
+@app.command()
+def doctor(debug: Debug = False) -> None:
+    """Show what results and speed depend on here: what to paste into an issue.
+
+    Example: aliter doctor
+    """
+    _set_debug(debug)
+    from aliter.data.doctor import doctor as examine
+
+    for row in examine():
+        out.print(f"{row.name:>14}  {row.value}", markup=False, highlight=False)
 
 
 @app.command()
@@ -153,22 +208,29 @@ def report(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a
     out.print(f"open {path / 'report' / 'index.html'}", markup=False)
 
 
-def _carry_out(path: Path, to: Path | None, stage: str | None, device: str, debug: bool) -> None:
-    """Do what is missing of the run that the config at ``path`` describes, saying what and why."""
-    from aliter.data.run import Run
-    from aliter.workflows.stage import due, run_stages
+def _carry_out(
+    stages: "tuple[Stage, ...]", config: "Spec", found: "Run", until: str | None = None, source: Path | None = None
+) -> None:
+    """Do what is missing of a run, saying what and why before anything is spent."""
+    from aliter.workflows.stage import due, link, run_stages
 
-    _set_debug(debug)
-    stages, config = _read(path)
-    workflow = type(config).model_fields["workflow"].default
-    found = Run(to or Path("runs") / f"{workflow}-{path.stem}", config, device)
+    def say(text: str) -> None:
+        out.print(text, markup=False, highlight=False)
+
     with found.working(), _stoppable(found):
-        waiting = due(stages, config, found, until=stage)
+        waiting = due(stages, config, found, until)
+        if source is not None:
+            waiting = link(waiting, found, source, say)
         if not waiting:
-            out.print("nothing to do: every stage is finished", markup=False)
-        run_stages(waiting, config, found, say=lambda text: out.print(text, markup=False, highlight=False))
+            say("nothing to do: every stage is finished")
+        run_stages(waiting, config, found, say)
     page = found.path / "report" / "index.html"
-    out.print(f"open {page}" if page.is_file() else f"see aliter show {found.path}", markup=False)
+    say(f"open {page}" if page.is_file() else f"see aliter show {found.path}")
+
+
+def _place(path: Path, config: "Spec") -> Path:
+    """Return where a run goes that was not given a place."""
+    return Path("runs") / f"{type(config).model_fields['workflow'].default}-{path.stem}"
 
 
 def _read(path: Path) -> "tuple[tuple[Stage, ...], Spec]":

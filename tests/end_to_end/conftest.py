@@ -26,7 +26,7 @@ translate:
      judge_every: 6, save_every: 4, log_every: 2, best: [conversion, translation]}
   tries: 2
   judge_tries: 1
-generate: {count: 2, tries: 2, oracle: [nuisance]}
+generate: {count: 2, tries: 2, pairs: [nuisance]}
 attribute: {discriminative: [{kind: integrated_gradients, steps: 8}, {kind: residual}]}
 evaluate: {sweep: {close_px: 5, blur_sigma_px: 1.0, steps: 10}}
 """

@@ -49,7 +49,7 @@ def test_a_truncated_image_is_named_and_is_wrong_data(micro: Path, finish: Finis
 def test_a_folder_that_was_simulated_runs(micro: Path, finish: Finish, tmp_path: Path) -> None:
     finish("simulate", "fictus", "cells", "--count", "30", "--size", "32", "--factor", "aggregates")
     text = micro.read_text().replace("{simulate: fictus, count: 30, size: 32, factors: [aggregates], seed: 0}", "cells")
-    micro.write_text(text.replace(", oracle: [nuisance]", ""))
+    micro.write_text(text.replace(", pairs: [nuisance]", ""))
     code, _, errors = finish("run", micro, "--to", "run", "--stage", "classify")
     assert code == 0, errors
     code, output, _ = finish("show", "run")

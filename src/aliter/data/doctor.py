@@ -55,7 +55,7 @@ def doctor() -> tuple[Row, ...]:
         Row("platform", f"{platform.system()} {platform.machine()}, {'.'.join(platform.release().split('.')[:2])}"),
         Row("cores", str(os.cpu_count())),
         Row("torch threads", f"{torch.get_num_threads()}, {torch.get_num_interop_threads()} between operations"),
-        Row("processor", ", ".join([torch.backends.cpu.get_cpu_capability(), *features])),
+        Row("processor", ", ".join(dict.fromkeys([torch.backends.cpu.get_cpu_capability(), *features]))),
         Row("bf16", f"{ratio:.2g} times as fast as float32: {'worth trying' if ratio > 1.2 else 'keep float32'}"),
         Row("devices", ", ".join(_devices())),
         Row("memory", "unknown" if memory is None else f"{memory / 1e9:.1f} GB"),

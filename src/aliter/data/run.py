@@ -52,7 +52,14 @@ class Run:
     ``run["latent/scores/..."]`` is an array of its store. Opening a run reads it; ``working`` locks it.
     """
 
-    def __init__(self, path: Path, config: Spec | None = None, device: str = "cpu", stage: str | None = None):
+    def __init__(
+        self,
+        path: Path,
+        config: Spec | None = None,
+        device: str = "cpu",
+        stage: str | None = None,
+        trust: bool = False,
+    ):
         """Open the run at ``path``; with a ``config`` it is made if need be; see also what ``stage`` at work made."""
         self.path = Path(path)
         self.config = config
@@ -68,9 +75,9 @@ class Run:
         if config is None and not (self.path / "config.yaml").is_file():
             raise RunError(f"{self.path}: expected a run, found none; 'aliter run CONFIG' makes one")
 
-    def __reduce__(self) -> tuple[type["Run"], tuple[Path, None, str, str | None]]:
+    def __reduce__(self) -> tuple[type["Run"], tuple[Path, None, str, str | None, bool]]:
         """In another process it reads what it reads here; it neither makes nor locks the run there."""
-        return Run, (self.path, None, self.device, self._stage)
+        return Run, (self.path, None, self.device, self._stage, self.trust)
 
     @contextmanager
     def working(self) -> Iterator["Run"]:

@@ -1,4 +1,4 @@
-"""A classifier of the user's own, from a file that is a program: TorchScript, or what torch.export saves."""
+"""A classifier of the user's own, from a file: TorchScript, a program of torch.export, or weights of a network of timm."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,20 +16,23 @@ from torch import Tensor, nn
 from aliter.core.errors import AliterError, DataError, RequestError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
+from aliter.nets.blocks import LOADED
 
 _TOLERANCE = 1e-3
 """How far answers may differ, for their size, before the images beside one or chance must be the cause."""
 
 
 class Own(Spec):
-    """A classifier that was trained elsewhere: TorchScript, or a program of torch.export. It is used as it is.
+    """A classifier that was trained elsewhere, used as it is: TorchScript, a program of torch.export, or weights.
 
-    Such a file is code that runs when it is loaded; it is loaded only where that was allowed.
+    The first two are code that runs when it is loaded; they are loaded only where that was allowed.
     """
 
     kind: Literal["own"] = "own"
     path: Path
     """The file, as ``torch.jit.save`` or ``torch.export.save`` wrote it; for any number of images, in eval mode."""
+    timm: str | None = None
+    """Name in timm of the network whose weights the file holds, where it holds no more than that."""
     expects: tuple[float, float] = (-1.0, 1.0)
     """Values that it takes where other networks here take -1 and 1: the ends of the range of the images."""
     gives: Literal["logits", "probabilities"] = "logits"
@@ -56,13 +59,14 @@ class Own(Spec):
         """
         if not self.path.is_file():
             raise RequestError(f"{self.path}: expected a file with a classifier, found none; check the path")
-        if not trust:
+        if self.timm is None and not trust:
             raise RequestError(
                 f"{self.path}: expected leave to load this model, found none: such a file is code, and it runs; "
                 "add --trust if the file is yours"
             )
         order = _order(self.classes or tuple(classes), tuple(classes), self.path)
-        net = Adapted(_read(self.path), self.expects, self.gives, order)
+        found = _read(self.path) if self.timm is None else _filled(self.timm, self.path, shape, len(classes))
+        net = Adapted(found.requires_grad_(False), self.expects, self.gives, order)
         _try(net, shape, self.path)
         return net
 
@@ -107,7 +111,9 @@ def save_script(net: nn.Module, shape: tuple[int, ...], path: Path) -> None:
         with _quiet(), torch.no_grad():
             torch.jit.save(torch.jit.trace(net.eval(), example, check_trace=False), path)
     except (RuntimeError, TypeError, ValueError) as error:
-        raise AliterError(f"expected a network that TorchScript can trace, found one that it cannot: {error}") from error
+        raise AliterError(
+            f"expected a network that TorchScript can trace, found one that it cannot: {error}"
+        ) from error
 
 
 def _read(path: Path) -> nn.Module:
@@ -123,6 +129,20 @@ def _read(path: Path) -> nn.Module:
         raise DataError(f"{path}: expected a model, found one that cannot be loaded: {_line(error)}") from error
 
 
+def _filled(name: str, path: Path, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Return the network ``name`` of timm with all its weights from ``path``, head included."""
+    from aliter.nets.classifier import Timm
+
+    net = Timm(name=name, weights=path).build(shape[0], shape[1], classes)
+    missing = sorted(set(net.state_dict()) - getattr(net, LOADED))
+    if missing:
+        raise RequestError(
+            f"{path}: expected all weights of a '{name}' for {classes} classes, found none that fit "
+            f"{', '.join(missing[:3])}; to train such parts anew use 'kind: timm' with 'weights'"
+        )
+    return net.eval()
+
+
 def _kind(path: Path) -> Literal["script", "program"]:
     """Return what ``path`` holds, by the names of its parts; nothing of it is run."""
     try:
@@ -136,7 +156,7 @@ def _kind(path: Path) -> Literal["script", "program"]:
         return "script"
     raise DataError(
         f"{path}: expected TorchScript or a program of torch.export, found weights alone; "
-        "for a network of timm use 'kind: timm' with 'weights', else save it with torch.jit.save or torch.export.save"
+        "name their network, if timm has it, under 'timm', else save it with torch.jit.save or torch.export.save"
     )
 
 

@@ -22,6 +22,8 @@ from aliter.workflows.trial import Cost
 
 _LIBRARIES = 150 << 20
 """Bytes that libraries take for themselves once they work: buffers, plots, caches."""
+_SMALL = 0.002
+"""Share of all bytes below which arrays are shown together."""
 _DEPTHS = (8, 10, 12, 14, 16)
 
 
@@ -251,12 +253,20 @@ def _steps(stage: Planned) -> str:
 
 
 def _arrays_table(one: Understood) -> Table:
+    arrays = [(stage.name, array) for stage in one.stages for array in stage.cost.arrays]
+    total = sum(array.bytes for _, array in arrays)
+    shown = [(name, array) for name, array in arrays if array.bytes > total * _SMALL]
     rows = [
-        (stage.name, array.name, str(array.arrays), array.dtype, " x ".join(map(str, array.shape)), size(array.bytes))
-        for stage in one.stages
-        for array in stage.cost.arrays
+        (name, array.name, str(array.arrays), array.dtype, " x ".join(map(str, array.shape)), size(array.bytes))
+        for name, array in shown
     ]
-    return Table("arrays", ("stage", "name", "arrays", "type", "shape", "size"), tuple(rows))
+    rest = sum(array.arrays for _, array in arrays) - sum(array.arrays for _, array in shown)
+    small = total - sum(array.bytes for _, array in shown)
+    return Table(
+        "arrays",
+        ("stage", "name", "arrays", "type", "shape", "size"),
+        (*rows, ("", "all smaller ones", str(rest), "", "", size(small))),
+    )
 
 
 def _sums_table(one: Understood) -> Table:

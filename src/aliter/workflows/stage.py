@@ -27,6 +27,8 @@ class Stage:
     """Fields of the config that it may read; all others raise."""
     after: tuple[str, ...] = ()
     """Stages whose results it uses."""
+    needed: Callable[[Any], bool] = lambda config: True
+    """Whether a config asks for it at all."""
 
     @property
     def name(self) -> str:
@@ -81,7 +83,7 @@ def due(
     for stage in stages:
         keys[stage.name] = key = _key(stage, config, keys)
         done = run.finished.get(stage.name)
-        if stage.name in wanted and (done != key or stage.name == again):
+        if stage.name in wanted and stage.needed(config) and (done != key or stage.name == again):
             why = _reason(key, done)
             found.append(Due(stage, key, why))
     return found

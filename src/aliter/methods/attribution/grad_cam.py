@@ -54,4 +54,4 @@ class GradCAM(Spec):
 def spread(cam: Float[Tensor, "B *grid"], x: Float[Tensor, "B C *space"]) -> Float[Tensor, "B C *space"]:
     """Return ``cam`` interpolated linearly to the pixels of ``x``, the same in all its channels."""
     fine = F.interpolate(cam[:, None], size=x.shape[2:], mode=_LINEAR[x.ndim], align_corners=False)
-    return repeat(fine, "b 1 ... -> b c ...", c=x.shape[1])
+    return repeat(fine.to(x), "b 1 ... -> b c ...", c=x.shape[1])

@@ -2,7 +2,7 @@
 
 ``gather`` brings the images into one store; ``classify`` trains the classifier that is explained; ``translate``
 trains a generator that shows an image as another class; ``generate`` keeps the best of several counterfactuals
-of each image; ``attribute`` says where the difference lies; ``evaluate`` scores every map by the change that its
+of each image, or takes pairs that were made elsewhere; ``attribute`` says where the difference lies; ``evaluate`` scores every map by the change that its
 mask brings about, and against planted truth; ``report`` shows it all on one page.
 
 References
@@ -21,7 +21,7 @@ from aliter.workflows.counterfactual.attribute import Attributing, attribute
 from aliter.workflows.counterfactual.classify import Classifying, classify
 from aliter.workflows.counterfactual.evaluate import Evaluating, evaluate
 from aliter.workflows.counterfactual.gather import gather
-from aliter.workflows.counterfactual.generate import Generating, generate
+from aliter.workflows.counterfactual.generate import Generating, generate, kinds_of
 from aliter.workflows.counterfactual.report import Reporting, report
 from aliter.workflows.counterfactual.translate import Translating, translate
 from aliter.workflows.stage import Stage
@@ -39,6 +39,9 @@ class Config(Spec):
     """A folder per class, a store, or how to draw one."""
     range: tuple[float, float] | None = None
     """Intensities that networks see as -1 and 1; needed for floats, else the full range of the type."""
+    pairs: Path | None = None
+    """Counterfactuals that were made elsewhere: a store with ``{name}/generated/{source}_{target}``, such as another
+    run's ``store.zarr``, or a folder with a folder ``source_target`` for each pair, files named like the queries."""
     classify: Classifying = Classifying()
     translate: Translating = Translating()
     generate: Generating = Generating()
@@ -50,8 +53,13 @@ class Config(Spec):
 STAGES = (
     Stage(gather, reads=("images", "range")),
     Stage(classify, reads=("classify",), after=("gather",)),
-    Stage(translate, reads=("classify", "translate"), after=("gather", "classify")),
-    Stage(generate, reads=("classify", "translate", "generate"), after=("gather", "classify", "translate")),
+    Stage(
+        translate,
+        reads=("classify", "translate"),
+        after=("gather", "classify"),
+        needed=lambda config: bool(kinds_of(config)),
+    ),
+    Stage(generate, reads=("pairs", "classify", "translate", "generate"), after=("gather", "classify", "translate")),
     Stage(attribute, reads=("classify", "attribute"), after=("classify", "generate")),
     Stage(evaluate, reads=("classify", "evaluate"), after=("classify", "generate", "attribute")),
     Stage(report, reads=("evaluate", "report"), after=("classify", "translate", "generate", "attribute", "evaluate")),

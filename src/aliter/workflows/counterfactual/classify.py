@@ -1,6 +1,7 @@
 """Train the classifier that is to be explained."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,15 +10,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from aliter.core.batch import Batch, Draw
+from aliter.core.errors import AliterError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
 from aliter.data import sampling
-from aliter.data.images import Images, Split
+from aliter.data.images import SPLITS, Images, Split
 from aliter.data.run import Figure, Run
 from aliter.methods.objective.classify import Classify
 from aliter.nets.blocks import initialise
 from aliter.nets.classifier import Classifier, Timm
 from aliter.nets.frozen import Frozen
+from aliter.nets.own import Own, save_script
 from aliter.ops.classification import balanced_accuracy, calibration_error, confusion, wilson
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fit
@@ -27,8 +30,12 @@ if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
 
 
+COPY = Path("models") / "classifier.pt"
+"""Where in a run the classifier lies as TorchScript."""
+
+
 class Classifying(Spec):
-    """The classifier and how it learns."""
+    """The classifier and how it learns; one of your own does not."""
 
     net: Classifier = Timm()
     objective: Classify = Classify()
@@ -36,24 +43,29 @@ class Classifying(Spec):
 
 
 def classify(config: "Config", run: Run) -> None:
-    """Fit the classifier on the training images; record its figures on those held out."""
-    images = images_of(run)
-    plan = config.classify.fit
-    net = _build(config.classify, images)
-    game = Game(config.classify.objective, {"classifier": net}, labelled(images), judge(images))
-    fit(game, plan, run, "classifier")
-    recall({"classifier": net}, run, "classifier")
-    probe = Frozen(net)
+    """Fit the classifier on the training images, or load one; record its figures on those held out."""
+    images, choice = images_of(run), config.classify
+    net = _build(choice, images, run)
+    splits = [split for number, split in enumerate(SPLITS) if (images.splits == number).any()]
+    if _learns(choice):
+        game = Game(choice.objective, {"classifier": net}, labelled(images), judge(images))
+        fit(game, choice.fit, run, "classifier")
+        recall({"classifier": net}, run, "classifier")
+        splits = ["val", "test"]
+    probe = Frozen(net.to(run.device))
     figures: list[Figure] = []
-    for split in ("val", "test"):
+    for split in splits:
         figures += _examine(probe, images, split, run)
+    if _learns(choice):
+        figures.append(_copy(net, probe, images, run))
     run.record(figures)
 
 
 def classifier_of(config: "Config", run: Run) -> Frozen:
-    """Return the classifier that ``classify`` trained."""
-    net = _build(config.classify, images_of(run))
-    recall({"classifier": net}, run, "classifier")
+    """Return the classifier that ``classify`` trained or loaded."""
+    net = _build(config.classify, images_of(run), run)
+    if _learns(config.classify):
+        recall({"classifier": net}, run, "classifier")
     return Frozen(net.to(run.device))
 
 
@@ -94,12 +106,33 @@ def predicted(probe: Frozen, images: Images, numbers: np.ndarray) -> np.ndarray:
     return np.concatenate([probe.scores(x).cpu().numpy() for x in blocks])
 
 
-def _build(choice: Classifying, images: Images) -> nn.Module:
+def _learns(choice: Classifying) -> bool:
+    """Return whether the classifier is trained here."""
+    return not isinstance(choice.net, Own)
+
+
+def _build(choice: Classifying, images: Images, run: Run) -> nn.Module:
+    if isinstance(choice.net, Own):
+        return choice.net.load(images.shape, images.classes, run.trust)
     channels, height, _ = images.shape
     net = choice.net.build(channels, height, len(images.classes))
     if not isinstance(choice.net, Timm) or choice.net.weights is None:
         initialise({"classifier": net}, choice.fit.seed)
     return net
+
+
+def _copy(net: nn.Module, probe: Frozen, images: Images, run: Run) -> Figure:
+    """Write ``net`` as TorchScript, which needs no more than PyTorch; prove that the copy is right as often."""
+    path = run.folder / COPY
+    save_script(net, images.shape, path)
+    copy = Frozen(Own(path=path).load(images.shape, images.classes, trust=True).to(run.device))
+    numbers = images.split("val")
+    mine, its = (
+        float((predicted(one, images, numbers).argmax(1) == images.labels[numbers]).mean()) for one in (probe, copy)
+    )
+    if its != mine:
+        raise AliterError(f"{path}: expected a copy with an accuracy of {mine}, found {its}; report this as a defect")
+    return Figure("accuracy of the exported copy, val", its, len(numbers), note=f"{COPY}, loaded again; as it must be")
 
 
 def _examine(probe: Frozen, images: Images, split: Split, run: Run) -> list[Figure]:

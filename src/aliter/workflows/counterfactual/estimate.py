@@ -250,7 +250,7 @@ def _written(trial: _Trial) -> dict[str, tuple[ArraySize, ...]]:
 
 def _full(trial: _Trial, name: str, array: zarr.Array[Any]) -> ArraySize:
     """Return ``array`` and its siblings of the other classes or pairs, as large as they will be."""
-    axes = array.metadata.to_dict()["dimension_names"]
+    axes: tuple[str, ...] = getattr(array.metadata, "dimension_names", None) or ("",) * array.ndim
     shape = [trial.config.generate.tries if axis == "try" else n for axis, n in zip(axes, array.shape, strict=True)]
     prefix, _, last = name.rpartition("/")
     lengths, form = [shape[0]], name

@@ -1,21 +1,23 @@
 """Make counterfactual candidates for the images to explain, and keep the best of them."""
 
-from itertools import permutations
+from itertools import groupby, permutations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from pydantic import PositiveInt, model_validator
 
+from aliter.core.errors import RequestError
 from aliter.core.progress import progress
 from aliter.core.spec import Spec
 from aliter.data import layout
-from aliter.data.images import Images, Split, to_signed
+from aliter.data.images import Images, Split
 from aliter.data.run import Figure, Run
 from aliter.nets.frozen import Frozen
 from aliter.ops.classification import wilson
 from aliter.workflows.counterfactual.classify import classifier_of, predicted
 from aliter.workflows.counterfactual.gather import images_of
+from aliter.workflows.counterfactual.given import Chosen, Given, given
 from aliter.workflows.counterfactual.search import Found, Search
 from aliter.workflows.counterfactual.translate import KINDS, translator_of
 from aliter.workflows.counterfactual.translation import Kind
@@ -29,14 +31,15 @@ Pair = tuple[int, int]
 class Generating(Spec):
     """Which images are explained, and how many candidates each may cost."""
 
-    split: Split = "test"
+    split: Split | Literal["all"] = "test"
     """Images that are explained."""
     count: PositiveInt | None = None
     """Of each class the first so many; all if null."""
-    kinds: tuple[Kind, ...] = KINDS
-    """Where styles come from."""
-    oracle: tuple[Literal["plain", "nuisance"], ...] = ()
-    """Pairs that a simulator planted, explained beside the generated ones."""
+    kinds: tuple[Kind, ...] | None = None
+    """Where styles come from. None: latents and references; nothing is generated where ``pairs`` says where pairs are."""
+    pairs: tuple[str, ...] = ()
+    """Kinds of given pairs that are explained too: a simulator plants ``plain`` and ``nuisance``. None named: all that
+    are at the path ``pairs``, if that is given."""
     tries: PositiveInt = 10
     """Candidates at most for each image and target: it stops when enough of them are converted."""
     keep: PositiveInt = 1
@@ -49,18 +52,26 @@ class Generating(Spec):
         return self
 
 
+def kinds_of(config: "Config") -> tuple[Kind, ...]:
+    """Return the kinds of styles that are generated; none at all need a translator."""
+    if config.generate.kinds is None:
+        return KINDS if config.pairs is None else ()
+    return config.generate.kinds
+
+
 def generate(config: "Config", run: Run) -> None:
     """Write the explained images, the kept candidates, the predictions of every try, and what was converted."""
-    images, probe, choice = images_of(run), classifier_of(config, run), config.generate
-    chosen = {label: images.split(choice.split, label)[: choice.count] for label in range(len(images.classes))}
+    images, probe, choice, kinds = images_of(run), classifier_of(config, run), config.generate, kinds_of(config)
+    chosen = {label: _explained(images, choice, label) for label in range(len(images.classes))}
+    outside = _outside(config, images, chosen)
     for label, numbers in chosen.items():
         _write_queries(run, images, probe, label, numbers)
     figures = []
-    if choice.kinds:
+    if kinds:
         translator = translator_of(config, run)
-        total = len(choice.kinds) * (len(chosen) - 1) * sum(len(numbers) for numbers in chosen.values())
+        total = len(kinds) * (len(chosen) - 1) * sum(len(numbers) for numbers in chosen.values())
         with progress("generate", total) as advance:
-            for kind in choice.kinds:
+            for kind in kinds:
                 search = Search(translator, kind, images, probe, choice.tries, choice.keep)
                 converted = []
                 for pair in permutations(chosen, 2):
@@ -69,9 +80,31 @@ def generate(config: "Config", run: Run) -> None:
                         _write_truth(run, images, kind, pair, len(chosen[pair[0]]))
                     advance(len(chosen[pair[0]]), "")
                 figures.append(_share(kind, np.concatenate(converted)))
-    for oracle in choice.oracle:
-        figures.append(_share(oracle, _write_oracle(run, images, probe, oracle, chosen)))
+    for kind, members in groupby(outside, key=lambda one: one.kind):
+        converted = [_write_given(run, images, probe, one, len(chosen[one.pair[0]])) for one in members]
+        figures.append(_share(kind, np.concatenate(converted)))
     run.record(figures)
+
+
+def _explained(images: Images, choice: Generating, label: int) -> np.ndarray:
+    """Return the numbers of the images of a class that are explained."""
+    every = np.flatnonzero(images.labels == label)
+    return (every if choice.split == "all" else images.split(choice.split, label))[: choice.count]
+
+
+def _outside(config: "Config", images: Images, chosen: Chosen) -> list[Given]:
+    """Return the pairs that were made elsewhere."""
+    choice = config.generate
+    if config.pairs is None and choice.pairs and choice.split != "test":
+        raise RequestError(
+            f"expected 'generate.split: test' for the pairs {', '.join(choice.pairs)}, which are planted for test "
+            f"images only; found '{choice.split}'"
+        )
+    found = given(config.pairs, choice.pairs, images, chosen)
+    both = {one.kind for one in found} & set(kinds_of(config))
+    if both:
+        raise RequestError(f"expected kinds of pairs under one name each, found {', '.join(both)} given and generated")
+    return found
 
 
 def _write_queries(run: Run, images: Images, probe: Frozen, label: int, numbers: np.ndarray) -> None:
@@ -101,22 +134,20 @@ def _write_pair(run: Run, search: Search, pair: Pair, numbers: np.ndarray) -> np
     return np.asarray(arrays["converted"][...])
 
 
-def _write_oracle(run: Run, images: Images, probe: Frozen, kind: str, chosen: dict[int, np.ndarray]) -> np.ndarray:
-    """Copy the planted pairs and their truth; return what the classifier takes for the target."""
-    converted = []
-    for source, target in permutations(chosen, 2):
-        planted = layout.array(images.root, f"{kind}/generated/{source}_{target}")
-        count = len(chosen[source])
-        arrays = _create(run, kind, (source, target), (count, 1, *images.shape), len(images.classes))
-        for start in range(0, count, layout.ROWS):
-            rows = slice(start, min(start + layout.ROWS, count))
-            made = to_signed(np.asarray(planted[rows]), images.range)
-            scores = probe.scores(torch.from_numpy(made).to(run.device)).cpu().numpy()
-            arrays["generated"][rows], arrays["predictions"][rows] = made[:, None], scores[:, None]
-            arrays["converted"][rows] = (scores.argmax(1) == target)[:, None]
-        _write_truth(run, images, kind, (source, target), count)
-        converted.append(np.asarray(arrays["converted"][...]))
-    return np.concatenate(converted)
+def _write_given(run: Run, images: Images, probe: Frozen, one: Given, count: int) -> np.ndarray:
+    """Copy pairs and their truth; return what the classifier takes for the target."""
+    arrays = _create(run, one.kind, one.pair, (count, one.batch, *images.shape), len(images.classes))
+    name = f"{one.kind}/truth/{one.pair[0]}_{one.pair[1]}"
+    truth = one.truth and run.create(name, (count, *images.shape), np.bool_, layout.IMAGE)
+    for start in range(0, count, layout.ROWS):
+        rows = slice(start, min(start + layout.ROWS, count))
+        made = torch.from_numpy(one.generated(rows))
+        scores = probe.scores(made.flatten(0, 1).to(run.device)).cpu().numpy().reshape(*made.shape[:2], -1)
+        arrays["generated"][rows], arrays["predictions"][rows] = made.numpy(), scores
+        arrays["converted"][rows] = scores.argmax(-1) == one.pair[1]
+        if one.truth and truth:
+            truth[rows] = one.truth(rows)
+    return np.asarray(arrays["converted"][...])
 
 
 def _write_truth(run: Run, images: Images, kind: str, pair: Pair, count: int) -> None:
