@@ -1,16 +1,10 @@
 """What all tests share: shapes and types are checked, networks use one thread, nothing is drawn unseeded."""
 
-from jaxtyping import install_import_hook
-
-with install_import_hook(
-    ["aliter.core", "aliter.ops", "aliter.nets", "aliter.methods", "aliter.data"], "beartype.beartype"
-):
-    import aliter.data.images
-    import aliter.nets.stargan  # noqa: F401
-
 import pytest
 import torch
+from jaxtyping import install_import_hook
 
+install_import_hook(["aliter.core", "aliter.ops", "aliter.nets", "aliter.methods", "aliter.data"], "beartype.beartype")
 torch.set_num_threads(1)
 
 

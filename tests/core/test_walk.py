@@ -6,7 +6,7 @@ from aliter.core.walk import Walk
 
 def walk(t: list[float], score: list[float]) -> Walk:
     both = np.stack([1 - np.array(score), np.array(score)], axis=1)
-    return Walk(np.array(t), np.array(t), both, np.zeros((1, 2, 2), np.float32))
+    return Walk(np.array(t, float), np.array(t, float), both, np.zeros((1, 2, 2), np.float32))
 
 
 def test_area_is_exact_for_straight_pieces() -> None:

@@ -1,6 +1,7 @@
 import copy
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -257,6 +258,9 @@ def test_exported_graphs_are_probes_without_hooks() -> None:
     frozen = Frozen(exported)
     torch.testing.assert_close(frozen.scores(images()), Frozen(net).scores(images()))
     assert "as functions" in str(frozen.hookable)
+    branching: Any = Branching()
+    branching.relu = exported
+    assert "as functions" in str(Frozen(branching).hookable)
 
 
 def test_deep_lift_is_complete_on_what_it_may_hook() -> None:

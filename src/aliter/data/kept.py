@@ -42,8 +42,9 @@ def keep(folder: Path, name: str, state: Kept, last: int) -> Path:
         If the disk is full; names the bytes that are needed and free. What was kept before is untouched.
     """
     tensors = {key: value.detach().contiguous() for key, value in state.tensors.items()}
-    facts = json.dumps({"step": state.step, "facts": dict(state.facts)}, sort_keys=True)
-    metadata = {"aliter": facts, "digest": _digest(tensors, facts)}
+    facts = {"step": state.step, "facts": dict(state.facts)}
+    # One entry: safetensors writes several in any order, and equal states are to be equal bytes.
+    metadata = {"aliter": _text({**facts, "digest": _digest(tensors, _text(facts))})}
     path = folder / f"{name}-{state.step:08d}.safetensors"
     _remove_strays(folder)
     needed = sum(value.nbytes for value in tensors.values())
@@ -110,12 +111,17 @@ def _read(path: Path) -> Kept:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    if not {"aliter", "digest"} <= metadata.keys():
+    if "aliter" not in metadata:
         raise ValueError("it was not written as a checkpoint of a run")
-    if _digest(tensors, metadata["aliter"]) != metadata["digest"]:
-        raise ValueError("its checksum does not fit its content")
     facts = json.loads(metadata["aliter"])
+    digest = facts.pop("digest", metadata.get("digest"))
+    if _digest(tensors, _text(facts)) != digest:
+        raise ValueError("its checksum does not fit its content")
     return Kept(tensors, facts["step"], facts["facts"])
+
+
+def _text(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, sort_keys=True)
 
 
 def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:

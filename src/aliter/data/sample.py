@@ -1,5 +1,6 @@
 """A handful of images that stands for all of them, and what is known of all without reading them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -10,16 +11,13 @@ from jaxtyping import Int, Shaped, UInt8
 from aliter.core.errors import DataError
 from aliter.data import reader
 from aliter.data.folder import Finding
-from aliter.data.images import SPLITS, Header, Images, draw_splits, full_range, write_images
+from aliter.data.images import SPLITS, Header, Images, Split, draw_splits, full_range, write_images
 from aliter.data.picture import Unusable
 from aliter.data.scan import scan, table
 from aliter.data.simulate import Simulation
-from aliter.data.simulate.store import write_simulation
 
-_TAKEN = (16, 4, 4)
-"""Images of each class and split that are taken at most."""
-_DRAWN = 40
-"""Images of each class that are drawn at most: 4 of them are in the test split."""
+_FIRST, _SPREAD = 4, 12
+"""Images of each class that are taken: the first of each split, and some spread over all."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,20 @@ class Census:
         """The number of images of each class in each split."""
         return np.stack([np.bincount(split, minlength=len(SPLITS)) for split in self.splits])
 
+    def require(self, splits: Collection[Split], label: int | None = None) -> None:
+        """Refuse images of which one of ``splits`` holds none: of one class, or of all.
+
+        Raises
+        ------
+        DataError
+            Names the first such split.
+        """
+        counts = self.counts.sum(0) if label is None else self.counts[label]
+        for split in splits:
+            if not counts[SPLITS.index(split)]:
+                which = "" if label is None else f" of class '{self.classes[label]}'"
+                raise DataError(f"expected images{which} in the split '{split}', found none; add some")
+
     @property
     def bytes(self) -> int:
         """The size of all images, uncompressed."""
@@ -61,36 +73,27 @@ def census(source: Path | Simulation, declared: tuple[float, float] | None) -> C
     RequestError
         If there is no such folder, or images of floats come without a ``declared`` range.
     DataError
-        If any file cannot be used (lists them all), or a class has no image in one of the splits.
+        If any file cannot be used: lists them all.
     """
-    found = _of_path(source, declared) if isinstance(source, Path) else _of_simulation(source)
-    for name, row in zip(found.classes, found.counts, strict=True):
-        for split, count in zip(SPLITS, row, strict=True):
-            if not count:
-                where = source if isinstance(source, Path) else "the simulation"
-                raise DataError(f"{where}: expected images of class '{name}' in the split '{split}', found none")
-    return found
+    return _of_path(source, declared) if isinstance(source, Path) else _of_simulation(source)
 
 
 def write_sample(source: Path | Simulation, found: Census, out: Path) -> Images:
-    """Write a store at ``out`` with a few images of each class and split, spread over all, and return it.
+    """Write a store at ``out`` with a few images of each class and split, the first among them, and return it.
 
     Raises
     ------
     DataError
         If one of them cannot be read, although its header could.
     """
-    if not isinstance(source, Path):
-        write_simulation(source.model_copy(update={"count": min(source.count, _DRAWN)}), out)
-        return Images(out, found.range)
-    rows = [_spread(splits) for splits in found.splits]
-    ids = [[one[row] for row in chosen] for one, chosen in zip(found.ids, rows, strict=True)]
+    rows = [_chosen(splits) for splits in found.splits]
+    ids = tuple(tuple(one[row] for row in chosen) for one, chosen in zip(found.ids, rows, strict=True))
     splits = tuple(one[chosen] for one, chosen in zip(found.splits, rows, strict=True))
-    header = Header(
-        found.classes, found.channels, found.range, found.shape, found.dtype, tuple(map(tuple, ids)), splits
-    )
+    header = Header(found.classes, found.channels, found.range, found.shape, found.dtype, ids, splits)
 
     def block(label: int, start: int, stop: int) -> Shaped[np.ndarray, "B C *space"]:
+        if not isinstance(source, Path):
+            return np.stack([source.draw(label, int(row)) for row in rows[label][start:stop]])
         if found.copied:
             return np.stack([_read(source, name) for name in ids[label][start:stop]])
         images = Images(source, found.range)
@@ -130,12 +133,11 @@ def _of_simulation(source: Simulation) -> Census:
     )
 
 
-def _spread(splits: UInt8[np.ndarray, " N"]) -> Int[np.ndarray, " M"]:
-    """Return a few positions of each split, evenly spread, in order."""
+def _chosen(splits: UInt8[np.ndarray, " N"]) -> Int[np.ndarray, " M"]:
+    """Return the first few positions of all and of each split, and some that are spread evenly, in order."""
     members = [np.flatnonzero(splits == index) for index in range(len(SPLITS))]
-    most = [min(len(one), taken) for one, taken in zip(members, _TAKEN, strict=True)]
-    chosen = [one[np.linspace(0, len(one) - 1, count).astype(int)] for one, count in zip(members, most, strict=True)]
-    return np.sort(np.concatenate(chosen))
+    spread = np.linspace(0, len(splits) - 1, _SPREAD).astype(int)
+    return np.unique(np.concatenate([np.arange(len(splits))[:_FIRST], spread, *(one[:_FIRST] for one in members)]))
 
 
 def _read(source: Path, name: str) -> Shaped[np.ndarray, "C H W"]:

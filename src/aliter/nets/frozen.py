@@ -179,18 +179,28 @@ def _obstacle(net: nn.Module) -> str | None:
     """Return why hooks on the layers of ``net`` would miss something, if that can be told."""
     if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
         return "it holds TorchScript, in which hooks are never called; give the module that was scripted"
-    try:
-        graph = net.graph if isinstance(net, fx.GraphModule) else fx.symbolic_trace(net).graph
-    except Exception:  # What a foreign forward pass does with a tracer is open: control flow, shapes, types.
-        return None
-    functions = {_name(node) for node in graph.nodes if node.op in ("call_function", "call_method")} & (_BENDS | _POOLS)
-    if functions:
-        return f"it calls {', '.join(sorted(functions))} as functions, not as modules; make each a module of its own"
-    calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
-    reused = [name for name, count in calls.items() if count > 1 and isinstance(net.get_submodule(name), _STATEFUL)]
-    if reused:
-        return f"it calls {', '.join(map(repr, reused))} more than once; make each call a module of its own"
+    for owner, graph in _graphs(net):
+        functions = {_name(node) for node in graph.nodes if node.op in ("call_function", "call_method")}
+        if bends := sorted(functions & (_BENDS | _POOLS)):
+            return f"it calls {', '.join(bends)} as functions, not as modules; make each a module of its own"
+        calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
+        reused = [
+            name for name, count in calls.items() if count > 1 and isinstance(owner.get_submodule(name), _STATEFUL)
+        ]
+        if reused:
+            return f"it calls {', '.join(map(repr, reused))} more than once; make each call a module of its own"
     return None
+
+
+def _graphs(net: nn.Module) -> list[tuple[nn.Module, fx.Graph]]:
+    """Return what graphs of calls can be had: those that parts of ``net`` are made of, and that of its forward pass."""
+    found: list[tuple[nn.Module, fx.Graph]] = [
+        (module, module.graph) for module in net.modules() if isinstance(module, fx.GraphModule)
+    ]
+    try:
+        return [*found, (net, fx.symbolic_trace(net).graph)]
+    except Exception:  # What a foreign forward pass does with a tracer is open: control flow, shapes, types.
+        return found
 
 
 def _name(node: fx.Node) -> str:

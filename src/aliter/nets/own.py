@@ -1,4 +1,4 @@
-"""A classifier of the user's own, from a file: TorchScript, a program of torch.export, or weights of a network of timm."""
+"""A classifier of the user's own, from a file: TorchScript, a program of torch.export, or weights for timm."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ from aliter.nets.blocks import LOADED
 
 _TOLERANCE = 1e-3
 """How far answers may differ, for their size, before the images beside one or chance must be the cause."""
+_jit: Any = torch.jit  # Its functions bear no types.
 
 
 class Own(Spec):
@@ -66,7 +67,9 @@ class Own(Spec):
             )
         order = _order(self.classes or tuple(classes), tuple(classes), self.path)
         found = _read(self.path) if self.timm is None else _filled(self.timm, self.path, shape, len(classes))
-        net = Adapted(found.requires_grad_(False), self.expects, self.gives, order)
+        for parameter in found.parameters():
+            parameter.requires_grad_(False)
+        net = Adapted(found, self.expects, self.gives, order)
         _try(net, shape, self.path)
         return net
 
@@ -109,7 +112,7 @@ def save_script(net: nn.Module, shape: tuple[int, ...], path: Path) -> None:
     example = torch.zeros(2, *shape, device=next((one.device for one in net.parameters()), None))
     try:
         with _quiet(), torch.no_grad():
-            torch.jit.save(torch.jit.trace(net.eval(), example, check_trace=False), path)
+            _jit.save(_jit.trace(net.eval(), example, check_trace=False), path)
     except (RuntimeError, TypeError, ValueError) as error:
         raise AliterError(
             f"expected a network that TorchScript can trace, found one that it cannot: {error}"
@@ -123,7 +126,7 @@ def _read(path: Path) -> nn.Module:
         with _quiet():
             if kind == "program":
                 return torch.export.load(path).module()
-            script: nn.Module = torch.jit.load(path, map_location="cpu")
+            script: nn.Module = _jit.load(path, map_location="cpu")
             return script.eval()
     except Exception as error:  # What a foreign program does when it is loaded is open.
         raise DataError(f"{path}: expected a model, found one that cannot be loaded: {_line(error)}") from error

@@ -20,7 +20,7 @@ from aliter.workflows import WORKFLOWS, workflow
 from aliter.workflows.stage import Due, Stage, due
 from aliter.workflows.trial import Cost
 
-_LIBRARIES = 150 << 20
+_LIBRARIES = 60 << 20
 """Bytes that libraries take for themselves once they work: buffers, plots, caches."""
 _SMALL = 0.002
 """Share of all bytes below which arrays are shown together."""
@@ -117,10 +117,10 @@ class Understood:
         return _images_table(self), _stages_table(self), _arrays_table(self), _sums_table(self)
 
 
-def check(config: Spec, path: Path, device: str = "cpu") -> Understood:
+def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) -> Understood:
     """Return what was understood of ``config``, for a run at ``path`` that may exist; nothing there is changed.
 
-    One step of each fit and a few images of each later stage are tried in a temporary folder, which goes again.
+    ``trust`` lets a model file of the user's own, which is code, be loaded. One step of each fit and a few images of each later stage are tried in a temporary folder, which goes again.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def check(config: Spec, path: Path, device: str = "cpu") -> Understood:
     run = Run(path, config, device)
     waiting = {one.stage.name: one for one in due(stages, config, run)}
     with TemporaryDirectory(prefix="aliter-check-") as folder:
-        sample, costs = room.estimate(config, found, Path(folder), device)
+        sample, costs = room.estimate(config, found, Run(Path(folder) / "trial", config, device, trust=trust))
         observed = _observed(sample)
         sampled = len(sample)
     planned = tuple(_planned(run, waiting.get(one.stage), one) for one in costs)

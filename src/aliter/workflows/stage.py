@@ -18,6 +18,10 @@ from aliter.data.run import Run
 _log = logging.getLogger(__name__)
 
 
+def _always(config: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step of a workflow: ``function(config, run)``, and what its result depends on."""
@@ -27,7 +31,7 @@ class Stage:
     """Fields of the config that it may read; all others raise."""
     after: tuple[str, ...] = ()
     """Stages whose results it uses."""
-    needed: Callable[[Any], bool] = lambda config: True
+    needed: Callable[[Any], bool] = _always
     """Whether a config asks for it at all."""
 
     @property

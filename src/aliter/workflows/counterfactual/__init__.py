@@ -2,8 +2,9 @@
 
 ``gather`` brings the images into one store; ``classify`` trains the classifier that is explained; ``translate``
 trains a generator that shows an image as another class; ``generate`` keeps the best of several counterfactuals
-of each image, or takes pairs that were made elsewhere; ``attribute`` says where the difference lies; ``evaluate`` scores every map by the change that its
-mask brings about, and against planted truth; ``report`` shows it all on one page.
+of each image, or takes pairs that were made elsewhere; ``attribute`` says where the difference lies; ``evaluate``
+scores every map by the change that its mask brings about, and against planted truth; ``report`` shows it all on one
+page.
 
 References
 ----------
@@ -21,7 +22,7 @@ from aliter.workflows.counterfactual.attribute import Attributing, attribute
 from aliter.workflows.counterfactual.classify import Classifying, classify
 from aliter.workflows.counterfactual.evaluate import Evaluating, evaluate
 from aliter.workflows.counterfactual.gather import gather
-from aliter.workflows.counterfactual.generate import Generating, generate, kinds_of
+from aliter.workflows.counterfactual.generate import Generating, generate, generates
 from aliter.workflows.counterfactual.report import Reporting, report
 from aliter.workflows.counterfactual.translate import Translating, translate
 from aliter.workflows.stage import Stage
@@ -57,7 +58,7 @@ STAGES = (
         translate,
         reads=("classify", "translate"),
         after=("gather", "classify"),
-        needed=lambda config: bool(kinds_of(config)),
+        needed=generates,
     ),
     Stage(generate, reads=("pairs", "classify", "translate", "generate"), after=("gather", "classify", "translate")),
     Stage(attribute, reads=("classify", "attribute"), after=("classify", "generate")),

@@ -17,7 +17,7 @@ from aliter.nets.frozen import Frozen
 from aliter.ops.classification import wilson
 from aliter.workflows.counterfactual.classify import classifier_of, predicted
 from aliter.workflows.counterfactual.gather import images_of
-from aliter.workflows.counterfactual.given import Chosen, Given, given
+from aliter.workflows.counterfactual.given import Explained, Given, given
 from aliter.workflows.counterfactual.search import Found, Search
 from aliter.workflows.counterfactual.translate import KINDS, translator_of
 from aliter.workflows.counterfactual.translation import Kind
@@ -36,7 +36,7 @@ class Generating(Spec):
     count: PositiveInt | None = None
     """Of each class the first so many; all if null."""
     kinds: tuple[Kind, ...] | None = None
-    """Where styles come from. None: latents and references; nothing is generated where ``pairs`` says where pairs are."""
+    """Where styles come from. None: latents and references, but nothing where a path of given pairs is named."""
     pairs: tuple[str, ...] = ()
     """Kinds of given pairs that are explained too: a simulator plants ``plain`` and ``nuisance``. None named: all that
     are at the path ``pairs``, if that is given."""
@@ -59,11 +59,17 @@ def kinds_of(config: "Config") -> tuple[Kind, ...]:
     return config.generate.kinds
 
 
+def generates(config: "Config") -> bool:
+    """Return whether anything is generated at all: else no translator is needed."""
+    return bool(kinds_of(config))
+
+
 def generate(config: "Config", run: Run) -> None:
     """Write the explained images, the kept candidates, the predictions of every try, and what was converted."""
     images, probe, choice, kinds = images_of(run), classifier_of(config, run), config.generate, kinds_of(config)
-    chosen = {label: _explained(images, choice, label) for label in range(len(images.classes))}
-    outside = _outside(config, images, chosen)
+    explained = Explained(images, choice.split, choice.count)
+    chosen = {label: explained.numbers(label) for label in range(len(images.classes))}
+    outside = _outside(config, explained)
     for label, numbers in chosen.items():
         _write_queries(run, images, probe, label, numbers)
     figures = []
@@ -86,13 +92,7 @@ def generate(config: "Config", run: Run) -> None:
     run.record(figures)
 
 
-def _explained(images: Images, choice: Generating, label: int) -> np.ndarray:
-    """Return the numbers of the images of a class that are explained."""
-    every = np.flatnonzero(images.labels == label)
-    return (every if choice.split == "all" else images.split(choice.split, label))[: choice.count]
-
-
-def _outside(config: "Config", images: Images, chosen: Chosen) -> list[Given]:
+def _outside(config: "Config", explained: Explained) -> list[Given]:
     """Return the pairs that were made elsewhere."""
     choice = config.generate
     if config.pairs is None and choice.pairs and choice.split != "test":
@@ -100,7 +100,7 @@ def _outside(config: "Config", images: Images, chosen: Chosen) -> list[Given]:
             f"expected 'generate.split: test' for the pairs {', '.join(choice.pairs)}, which are planted for test "
             f"images only; found '{choice.split}'"
         )
-    found = given(config.pairs, choice.pairs, images, chosen)
+    found = given(config.pairs, choice.pairs, explained)
     both = {one.kind for one in found} & set(kinds_of(config))
     if both:
         raise RequestError(f"expected kinds of pairs under one name each, found {', '.join(both)} given and generated")

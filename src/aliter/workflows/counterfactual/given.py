@@ -1,10 +1,10 @@
-"""Pairs that were made elsewhere: planted by a simulator, written by another run, or made with a generator of your own."""
+"""Pairs that were made elsewhere: planted by a simulator, written by another run, or made by any other generator."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -13,14 +13,36 @@ from jaxtyping import Bool, Float32, Int, Shaped
 
 from aliter.core.errors import DataError, RequestError
 from aliter.data import layout, reader
-from aliter.data.images import Images, to_signed
+from aliter.data.images import Images, Split, to_signed
 
 NAME = "given"
 """The kind of pairs that come as a folder, which has no name for them."""
 
-Chosen = Mapping[int, Int[np.ndarray, " N"]]
-"""The numbers of the explained images of each class."""
 _Rows = Callable[[slice], Shaped[np.ndarray, "B ..."]]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The images that are explained: of each class the first ``count`` in a split."""
+
+    images: Images
+    split: Split | Literal["all"]
+    count: int | None = None
+    """All if None."""
+
+    def whole(self, label: int) -> Int[np.ndarray, " M"]:
+        """Return the numbers of all images of a class in the split."""
+        every = np.flatnonzero(self.images.labels == label)
+        return every if self.split == "all" else self.images.split(self.split, label)
+
+    def numbers(self, label: int) -> Int[np.ndarray, " N"]:
+        """Return the numbers of those of a class that are explained."""
+        return self.whole(label)[: self.count]
+
+    @property
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """All pairs of a source and another class as target."""
+        return permutations(range(len(self.images.classes)), 2)
 
 
 @dataclass(frozen=True)
@@ -37,8 +59,8 @@ class Given:
     """Where the difference lies, (B, C, H, W), if that is known."""
 
 
-def given(path: Path | None, kinds: Sequence[str], images: Images, chosen: Chosen) -> list[Given]:
-    """Return the pairs of these ``kinds`` for the ``chosen`` images; of all kinds, if none is named.
+def given(path: Path | None, kinds: Sequence[str], explained: Explained) -> list[Given]:
+    """Return the pairs of these ``kinds`` for the ``explained`` images; of all kinds, if none is named.
 
     ``path`` is a store with ``{kind}/generated/{source}_{target}``, or a folder with a folder
     ``{source}_{target}`` for each pair, class names for numbers, whose files are named like the queries. None: the
@@ -52,16 +74,17 @@ def given(path: Path | None, kinds: Sequence[str], images: Images, chosen: Chose
         If they are not those of the images.
     """
     if path is None:
-        return _in_store(images.path, kinds, images, chosen) if kinds else []
+        return _in_store(explained.images.path, kinds, explained) if kinds else []
     if (path / "zarr.json").is_file():
-        return _in_store(path, kinds, images, chosen)
+        return _in_store(path, kinds, explained)
     if path.is_dir() and set(kinds) <= {NAME}:
-        return list(_in_folder(path, images, chosen))
+        return list(_in_folder(path, explained))
     found = f"a folder, whose pairs are called '{NAME}'" if path.is_dir() else "none"
     raise RequestError(f"{path}: expected a store or folder of pairs, {', '.join(kinds)}; found {found}")
 
 
-def _in_store(path: Path, kinds: Sequence[str], images: Images, chosen: Chosen) -> list[Given]:
+def _in_store(path: Path, kinds: Sequence[str], explained: Explained) -> list[Given]:
+    images = explained.images
     root = layout.open_store(path)
     classes = layout.attributes(root).get("classes", list(images.classes))
     if classes != list(images.classes):
@@ -74,16 +97,15 @@ def _in_store(path: Path, kinds: Sequence[str], images: Images, chosen: Chosen) 
             f"{path}: expected pairs called {', '.join(kinds) or 'by some name'}; found {', '.join(there) or 'none'}"
         )
     return [
-        _stored(path, root, kind, pair, images, chosen[pair[0]])
+        _stored(path, root, kind, pair, explained)
         for kind in kinds or there
-        for pair in permutations(chosen, 2)
+        for pair in explained.pairs
         if f"{kind}/generated/{pair[0]}_{pair[1]}" in root
     ]
 
 
-def _stored(
-    path: Path, root: zarr.Group, kind: str, pair: tuple[int, int], images: Images, numbers: Int[np.ndarray, " N"]
-) -> Given:
+def _stored(path: Path, root: zarr.Group, kind: str, pair: tuple[int, int], explained: Explained) -> Given:
+    images = explained.images
     name = f"{pair[0]}_{pair[1]}"
     array = layout.array(root, f"{kind}/generated/{name}")
     if array.ndim not in (4, 5) or array.shape[-3:] != images.shape:
@@ -91,7 +113,7 @@ def _stored(
             f"{path}: expected {kind}/generated/{name} to hold images of {images.shape}, found {array.shape}"
         )
     low, high = _range(path, array, images)
-    rows = _rows(path, root, pair[0], len(array), images, numbers)
+    rows = _rows(path, root, pair[0], array.shape[0], explained)
 
     def generated(part: slice) -> Float32[np.ndarray, "B batch C H W"]:
         values = np.asarray(array.oindex[rows[part]])
@@ -100,16 +122,19 @@ def _stored(
             raise DataError(f"{path}: expected finite images in {kind}/generated/{name}, found NaN or infinity")
         return signed if values.ndim == 5 else rearrange(signed, "b c y x -> b 1 c y x")
 
-    places = (f"{kind}/truth/{name}", f"truth/{name}")
-    planted = next((layout.array(root, place) for place in places if place in root), None)
+    truth = _truth(root, (f"{kind}/truth/{name}", f"truth/{name}"), rows)
+    return Given(kind, pair, array.shape[1] if array.ndim == 5 else 1, generated, truth)
+
+
+def _truth(root: zarr.Group, places: Sequence[str], rows: Int[np.ndarray, " N"]) -> _Rows | None:
+    """Return what reads the truth at the first of ``places`` where there is some."""
+    found = next((layout.array(root, place) for place in places if place in root), None)
 
     def truth(part: slice) -> Bool[np.ndarray, "B C H W"]:
-        assert planted is not None
-        return np.asarray(planted.oindex[rows[part]])
+        assert found is not None
+        return np.asarray(found.oindex[rows[part]])
 
-    return Given(
-        kind, pair, array.shape[1] if array.ndim == 5 else 1, generated, truth if planted is not None else None
-    )
+    return truth if found is not None else None
 
 
 def _range(path: Path, array: zarr.Array[Any], images: Images) -> tuple[float, float]:
@@ -125,33 +150,32 @@ def _range(path: Path, array: zarr.Array[Any], images: Images) -> tuple[float, f
     )
 
 
-def _rows(
-    path: Path, root: zarr.Group, source: int, length: int, images: Images, numbers: Int[np.ndarray, " N"]
-) -> Int[np.ndarray, " N"]:
-    """Return the rows of the images of these ``numbers``: by their ids, else in the order of their split."""
+def _rows(path: Path, root: zarr.Group, source: int, length: int, explained: Explained) -> Int[np.ndarray, " N"]:
+    """Return the rows of the explained images of a class: by their ids, else in the order of their split."""
+    images, numbers = explained.images, explained.numbers(source)
     if f"ids/{source}" in root:
         ids = layout.unpack(np.asarray(layout.array(root, f"ids/{source}")[...]))
         if len(ids) == length:
             place = {one: row for row, one in enumerate(ids)}
-            return np.array([place[one] for one in _all_there(path, [images.ids[n] for n in numbers], place)], np.int64)
-    alike = (images.splits == images.splits[numbers[0]]) & (images.labels == source)
-    whole = int(np.count_nonzero(alike))
+            wanted = _all_there(path, [images.ids[number] for number in numbers], place)
+            return np.array([place[one] for one in wanted], np.int64)
+    whole = len(explained.whole(source))
     if length != whole:
         raise DataError(
             f"{path}: expected a row for each of the {whole} images of class '{images.classes[source]}' in the split "
-            f"that is explained, found {length}; add their ids as ids/{source} if these are others"
+            f"'{explained.split}', found {length}; add the ids of its images as ids/{source} if they are others"
         )
     return np.arange(len(numbers))
 
 
-def _in_folder(path: Path, images: Images, chosen: Chosen) -> Iterator[Given]:
-    found = 0
-    for pair in permutations(chosen, 2):
+def _in_folder(path: Path, explained: Explained) -> Iterator[Given]:
+    images, found = explained.images, 0
+    for pair in explained.pairs:
         folder = path / "_".join(images.classes[label] for label in pair)
         if folder.is_dir():
             found += 1
             files = {_stem(file.relative_to(folder)): file for file in sorted(folder.rglob("*")) if _is_image(file)}
-            stems = [_below(images.ids[number], images.classes[pair[0]]) for number in chosen[pair[0]]]
+            stems = [_below(images.ids[number], images.classes[pair[0]]) for number in explained.numbers(pair[0])]
             yield Given(NAME, pair, 1, _reading([files[stem] for stem in _all_there(folder, stems, files)], images))
     if not found:
         a, b = images.classes[:2]

@@ -1,0 +1,63 @@
+"""Runs from Python: what the command line does, as one call."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from aliter.core.errors import ConfigError
+from aliter.core.spec import Spec
+from aliter.core.yaml import read_yaml, write_yaml
+from aliter.data.run import Run
+from aliter.workflows import workflow
+from aliter.workflows.stage import due, run_stages
+
+
+def run(
+    config: Path | str | Spec | Mapping[str, Any],
+    to: Path | str | None = None,
+    device: str = "cpu",
+    trust: bool = False,
+) -> Run:
+    """Do what ``config`` asks for and is not done yet, and return the run; the same call resumes.
+
+    ``config`` is the path of a YAML file, what such a file holds, or a workflow's own ``Config``. ``to`` is the folder
+    of the run: runs/<workflow>-<name of the file> if None, or a hash of the config in place of a name. With ``trust``
+    a model file of your own, which is code, may be loaded. ``run["..."]`` is an array of the result.
+
+    Raises
+    ------
+    AliterError
+        As the command line: each says what was expected, found, and what to do.
+    """
+    chosen = _read(config)
+    name = str(type(chosen).model_fields["workflow"].default)
+    found = Run(Path(to) if to else _place(config, chosen, name), chosen, device, trust=trust)
+    with found.working():
+        run_stages(due(workflow(name).STAGES, chosen, found), chosen, found)
+    return found
+
+
+def _read(config: Path | str | Spec | Mapping[str, Any]) -> Spec:
+    if isinstance(config, Spec):
+        if "workflow" not in type(config).model_fields:
+            raise ConfigError(f"expected the Config of a workflow, found a {type(config).__name__}; give the whole one")
+        return config
+    if isinstance(config, Mapping):
+        values, node, path = dict(config), None, Path("config")
+    else:
+        path = Path(config)
+        values, node = read_yaml(path)
+    name = values.get("workflow")
+    if not isinstance(name, str):
+        raise ConfigError(f"{path}: workflow: missing; name one, as in 'workflow: counterfactual'")
+    known: type[Spec] = workflow(name).Config
+    return known.parse(values, path, node)
+
+
+def _place(config: Path | str | Spec | Mapping[str, Any], chosen: Spec, name: str) -> Path:
+    """Return the folder of a run that was not named: the same for the same config."""
+    if isinstance(config, Path | str):
+        return Path("runs") / f"{name}-{Path(config).stem}"
+    written = write_yaml(chosen.model_dump(mode="json"))
+    return Path("runs") / f"{name}-{blake2b(written.encode(), digest_size=4).hexdigest()}"

@@ -1,0 +1,145 @@
+"""A run that enters where the user is: a model and pairs of their own, no generator of ours."""
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import aliter
+from aliter.core.errors import DataError, RequestError
+from aliter.data.images import Images
+from aliter.data.run import Run
+from aliter.data.tiff import write_tiff
+
+SWEEP = {"close_px": 5, "blur_sigma_px": 1.0, "steps": 10}
+METHODS = [{"kind": "integrated_gradients", "steps": 8}, {"kind": "residual"}]
+BASE: dict[str, Any] = {
+    "workflow": "counterfactual",
+    "images": {"simulate": "fictus", "count": 30, "size": 32, "factors": ["aggregates"], "seed": 0},
+    "classify": {
+        "net": {"kind": "small_cnn", "width": 4},
+        "fit": {"steps": 12, "size": 8, "rate": 2e-3, "judge_every": 6, "save_every": 6, "threads": 1},
+    },
+    "generate": {"kinds": [], "pairs": ["plain"]},
+    "attribute": {"discriminative": METHODS},
+    "evaluate": {"sweep": SWEEP},
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run with a classifier of its own, on planted pairs."""
+    return aliter.run(BASE, to=tmp_path_factory.mktemp("runs") / "base")
+
+
+@pytest.fixture
+def own(base: Run) -> dict[str, Any]:
+    """Return a config with the model, the images and the pairs of ``base`` as if they were the user's."""
+    return BASE | {
+        "images": str(base.path / "images.zarr"),
+        "pairs": str(base.path / "store.zarr"),
+        "classify": {"net": {"kind": "own", "path": str(base.path / "models" / "classifier.pt")}},
+        "generate": {},
+    }
+
+
+def figures(run: Run) -> dict[str, float]:
+    return {one.name: one.value for rows in run.figures().values() for one in rows}
+
+
+def test_planted_pairs_need_no_translator(base: Run) -> None:
+    assert list(base.finished) == ["gather", "classify", "generate", "attribute", "evaluate", "report"]
+    assert not list(base.path.glob("checkpoints/translator*"))
+    assert {name.split("/")[0] for name in base.names()} == {"plain", "images", "ids", "predictions", "confusion"}
+    assert base["plain/truth/0_1"].any()
+    assert (base.path / "report" / "index.html").is_file()
+
+
+def test_the_copy_needs_pytorch_alone_and_is_right_as_often(base: Run) -> None:
+    found = figures(base)
+    assert found["accuracy of the exported copy, val"] == found["accuracy, val"]
+    images = Images(base.path / "images.zarr")
+    x = torch.from_numpy(images.signed(images.split("test", 0)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        copy: Any = torch.jit.load(base.path / "models" / "classifier.pt")  # type: ignore[no-untyped-call]
+    np.testing.assert_allclose(copy(x).softmax(1).detach().numpy(), base["predictions/0"], atol=1e-6)
+
+
+def test_own_model_and_pairs_give_what_the_run_that_made_them_gave(
+    base: Run, own: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(RequestError, match="add --trust if the file is yours"):
+        aliter.run(own, to=tmp_path / "run")
+    run = aliter.run(own, to=tmp_path / "run", trust=True)
+    assert not list(run.path.glob("checkpoints/*"))
+    assert not (run.path / "models").exists()
+    assert "translate" not in run.finished
+    found = figures(run)
+    assert found["accuracy, test"] == figures(base)["accuracy, test"]
+    assert "accuracy, train" in found
+    for what in ("generated", "converted", "truth", "masks/residual", "scores/residual"):
+        np.testing.assert_array_equal(run[f"plain/{what}/0_1"], base[f"plain/{what}/0_1"])
+    np.testing.assert_allclose(
+        run["plain/scores/integrated_gradients/1_0"], base["plain/scores/integrated_gradients/1_0"], atol=1e-3
+    )
+
+
+def test_pairs_are_found_by_their_ids(base: Run, own: dict[str, Any], tmp_path: Path) -> None:
+    # The store holds pairs of test images; of all images they cannot be found, of fewer test images they can.
+    with pytest.raises(DataError, match="expected a counterfactual for every explained image"):
+        aliter.run(own | {"generate": {"split": "all"}}, to=tmp_path / "all", trust=True)
+    run = aliter.run(own | {"generate": {"count": 2}}, to=tmp_path / "run", trust=True)
+    np.testing.assert_array_equal(run["plain/generated/1_0"], base["plain/generated/1_0"][:2])
+
+
+def test_pairs_may_be_a_folder(base: Run, own: dict[str, Any], tmp_path: Path) -> None:
+    images = Images(base.path / "images.zarr")
+    few, many = images.classes
+    numbers = images.split("test", 0)
+    for number in (*numbers, *images.split("test", 1)):
+        file = tmp_path / "query" / f"{images.ids[number]}.tif"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_tiff(file, images.take(np.array([number]))[0], images.channels)
+    planted = images.root["plain/generated/0_1"]
+    for row, number in enumerate(numbers):
+        file = tmp_path / "pairs" / f"{few}_{many}" / f"{Path(images.ids[number]).name}.tif"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_tiff(file, np.asarray(planted[row]), images.channels)  # type: ignore[index]
+    config = own | {
+        "images": str(tmp_path / "query"),
+        "pairs": str(tmp_path / "pairs"),
+        "generate": {"split": "all"},
+    }
+    run = aliter.run(config, to=tmp_path / "run", trust=True)
+    np.testing.assert_array_equal(run["given/generated/0_1"], base["plain/generated/0_1"])
+    assert "given/generated/1_0" not in run
+    assert run["given/scores/residual/0_1"].shape == (len(numbers), 1)
+    file.unlink()
+    with pytest.raises(DataError, match=f"found none for {file.stem}"):
+        aliter.run(config, to=tmp_path / "run", trust=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"generate": {"pairs": ["odd"]}}, "expected pairs called odd; found plain"),
+        ({"pairs": None, "generate": {"kinds": [], "pairs": ["plain"], "split": "val"}}, "planted for test"),
+        ({"pairs": "nowhere"}, "nowhere"),
+    ],
+)
+def test_pairs_that_are_not_there_are_named(
+    own: dict[str, Any], tmp_path: Path, change: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        aliter.run(own | change, to=tmp_path / "run", trust=True)
+
+
+def test_trust_goes_with_the_run_into_other_processes(base: Run) -> None:
+    for trust in (False, True):
+        run = Run(base.path, trust=trust)
+        assert pickle.loads(pickle.dumps(run)).trust is trust
