@@ -27,7 +27,7 @@ def work(run: Run, value: int, key: str = "a", extends: int | None = None) -> No
         run.keep("net", Kept({"a": torch.full((2,), float(value))}, value, {}))
         run.log({"step": value})
         run.describe({"classes": [str(value)]})
-        run.record([Figure("accuracy", value, 3)])
+        run.record([Figure("accuracy", float(value), 3)])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from aliter.core.batch import Batch
 from aliter.core.errors import CheckpointError, DivergenceError
 
 
@@ -62,6 +63,22 @@ def assert_finite(tensors: Mapping[str, Tensor], step: int) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise DivergenceError(f"step {step}: {name} is no longer finite; nothing was overwritten; lower the rate")
+
+
+def assert_finite_terms(terms: Mapping[str, float], loss: float, batch: Batch) -> None:
+    """Refuse to learn from a loss that is not finite.
+
+    Raises
+    ------
+    DivergenceError
+        Names the terms, the step and the images.
+    """
+    bad = [key for key, value in terms.items() if not abs(value) < float("inf")]
+    if bad or not abs(loss) < float("inf"):
+        raise DivergenceError(
+            f"step {batch.step}: the loss {', '.join(bad) or 'in all'} is not finite on {', '.join(batch.ids[:8])}; "
+            "the last checkpoint is sound; look at these images or lower the rate"
+        )
 
 
 def _modules(nets: Mapping[str, nn.Module], averages: Mapping[str, nn.Module]) -> Iterator[tuple[str, Tensor]]:

@@ -15,13 +15,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from aliter.core.batch import Batch, Draw
-from aliter.core.errors import DivergenceError, Interrupted, ResourceError, RunError
+from aliter.core.errors import Interrupted, ResourceError, RunError
 from aliter.core.objective import Objective, Turn
 from aliter.core.progress import progress
 from aliter.core.rng import torch_seed
 from aliter.data.kept import Kept
 from aliter.data.run import Run
-from aliter.train.checkpoint import assert_finite, collect, restore
+from aliter.train.checkpoint import assert_finite, assert_finite_terms, collect, restore
 from aliter.train.memory import explaining_memory, lacks_memory
 from aliter.train.plan import Fit
 
@@ -208,7 +208,7 @@ class _Player:
                 losses = self.game.objective.losses(turn, self.nets, part)
                 loss = turn.combine(losses, parameters)
             terms = {f"{turn.name}/{key}": float(value.detach()) for key, value in losses.items()}
-            _assert_finite_terms(terms, float(loss.detach()), part)
+            assert_finite_terms(terms, float(loss.detach()), part)
             self.fabric.backward(loss * share)
             sums = {key: sums.get(key, 0.0) + share * value for key, value in terms.items()}
         return sums
@@ -280,15 +280,6 @@ def _approach(average: nn.Module, net: nn.Module, weight: float) -> None:
         torch._foreach_lerp_(list(average.parameters()), list(net.parameters()), weight)
         for mine, theirs in zip(average.buffers(), net.buffers(), strict=True):
             mine.copy_(theirs)
-
-
-def _assert_finite_terms(terms: Mapping[str, float], loss: float, batch: Batch) -> None:
-    bad = [key for key, value in terms.items() if not abs(value) < float("inf")]
-    if bad or not abs(loss) < float("inf"):
-        raise DivergenceError(
-            f"step {batch.step}: the loss {', '.join(bad) or 'in all'} is not finite on {', '.join(batch.ids[:8])}; "
-            "the last checkpoint is sound; look at these images or lower the rate"
-        )
 
 
 @contextmanager

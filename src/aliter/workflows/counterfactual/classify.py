@@ -116,8 +116,7 @@ def _build(choice: Classifying, images: Images, run: Run) -> nn.Module:
         return choice.net.load(images.shape, images.classes, run.trust)
     channels, height, _ = images.shape
     net = choice.net.build(channels, height, len(images.classes))
-    if not isinstance(choice.net, Timm) or choice.net.weights is None:
-        initialise({"classifier": net}, choice.fit.seed)
+    initialise({"classifier": net}, choice.fit.seed)
     return net
 
 
