@@ -49,7 +49,7 @@ def test_what_a_stage_saves_counts_once_it_is_done(run: Run) -> None:
     assert found.names() == ["extra/2", "latent/scores/0_1"]
     assert found.facts["classes"] == ["2"]
     assert [row["step"] for row in found.metrics()] == [2]
-    assert found.figures()["make"] == [Figure("accuracy", 2, 3)]
+    assert found.figures()["make"] == [Figure("accuracy", 2.0, 3)]
     assert found.finished == {"make": Key("b")}
     assert list((run.path / "beside").iterdir()) == []
 

@@ -120,7 +120,8 @@ class Understood:
 def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) -> Understood:
     """Return what was understood of ``config``, for a run at ``path`` that may exist; nothing there is changed.
 
-    ``trust`` lets a model file of the user's own, which is code, be loaded. One step of each fit and a few images of each later stage are tried in a temporary folder, which goes again.
+    One step of each fit and a few images of each later stage are tried in a temporary folder, which goes again;
+    ``trust`` lets a model file of the user's own, which is code, be loaded.
 
     Raises
     ------

@@ -3,24 +3,30 @@
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import zarr
+import numpy as np
 
 from aliter.data import layout, ledger
 from aliter.data.images import SPLITS, Images, Split
 from aliter.data.run import Run
 from aliter.data.sample import Census, census, write_sample
+from aliter.data.simulate.store import write_simulation
+from aliter.nets.own import Own
+from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit
-from aliter.workflows.counterfactual.classify import classifier_of, predicted
-from aliter.workflows.counterfactual.translate import KINDS, examine, translator_of
+from aliter.workflows.counterfactual.classify import classifier_of, labelled, predicted
+from aliter.workflows.counterfactual.generate import generates
+from aliter.workflows.counterfactual.given import Explained
+from aliter.workflows.counterfactual.sizes import Counts, Held, held
+from aliter.workflows.counterfactual.translate import KINDS, examine, pairs, translator_of
 from aliter.workflows.stage import Stage
-from aliter.workflows.trial import ArraySize, Clocked, Cost, Watched, line, timed, tried
+from aliter.workflows.trial import ArraySize, Clocked, Cost, LiveTensors, Watched, line, timed, tried
 
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
@@ -31,35 +37,57 @@ _PERIOD = 8
 """Steps that are clocked at most."""
 _ATTRIBUTED = 16
 """Pairs that ``attribute`` takes at once."""
+_DRAWN = 40
+"""Images of each class that are drawn at most: 4 of them are in the test split."""
 
 
 def survey(config: "Config") -> Census:
-    """Return what is known of the images that ``config`` names, from headers alone."""
-    return census(config.images, config.range)
+    """Return what is known of the images that ``config`` names, from headers alone.
+
+    Raises
+    ------
+    DataError
+        If images cannot be used, or a split that is needed holds none.
+    """
+    found = census(config.images, config.range)
+    each: set[Split] = {"train", "val"} if generates(config) else set()
+    if config.generate.split != "all":
+        each.add(config.generate.split)
+    for label in range(len(found.classes)):
+        found.require(sorted(each), label)
+    if not isinstance(config.classify.net, Own):
+        found.require(SPLITS)
+    return found
 
 
-def estimate(config: "Config", found: Census, folder: Path, device: str) -> tuple[Images, tuple[Cost, ...]]:
-    """Try every stage in ``folder``; return the images it was tried on and what each stage will take in full.
+def estimate(config: "Config", found: Census, run: Run) -> tuple[Images, tuple[Cost, ...]]:
+    """Try every stage in the new ``run``; return the images it was tried on and what each stage will take in full.
 
     Steps, arrays and checkpoints follow from what the trial wrote; memory and time are measured and scaled.
     """
     start = time.perf_counter()
-    images = write_sample(config.images, found, folder / "sample.zarr")
+    images = _sample(config, found, run.path / "sample.zarr")
     drawing = (time.perf_counter() - start) / len(images) * int(found.counts.sum()) if found.copied else 0.0
-    run = Run(folder / "run", config, device)
     trial = _Trial(config, found, images, run)
     with run.working():
         timed(trial.stages["gather"], trial.small(), run)
-        copies = tuple(_copies(trial)) if found.copied else ()
+        copies = tuple(trial.counts.copies(images)) if found.copied else ()
         gather = Cost("gather", arrays=copies, memory=trial.cache, seconds=drawing)
-        classify, translate = _classify(trial), _translate(trial)
+        fits = [_classify(trial), *([_translate(trial)] if generates(config) else [])]
         passes = [_explain(trial, count) for count in dict.fromkeys((trial.most, 1))]
-    generate, attribute, evaluate, report = (_inference(trial, passes, name) for name in _WANTED)
-    judged = translate.checkpoint + _peak(trial, passes, "generate", layout.ROWS)
-    translate = replace(translate, memory=max(translate.memory, judged + trial.cache))
-    costs = (gather, classify, translate, generate, attribute, evaluate, report)
-    arrays = passes[0].arrays
-    return images, tuple(replace(one, arrays=one.arrays + arrays.get(one.stage, ())) for one in costs)
+    costs = [gather, *fits, *(_inference(trial, passes, name) for name in _STAGES)]
+    return images, tuple(
+        replace(one, arrays=one.arrays + passes[0].arrays.get(one.stage, ()), files=one.files + _files(run, one.stage))
+        for one in costs
+    )
+
+
+def _sample(config: "Config", found: Census, out: Path) -> Images:
+    """Write a few images; a simulator plants its own pairs, unless others are given."""
+    if isinstance(config.images, Path) or config.pairs is not None:
+        return write_sample(config.images, found, out)
+    write_simulation(config.images.model_copy(update={"count": min(config.images.count, _DRAWN)}), out)
+    return Images(out, found.range)
 
 
 @dataclass(frozen=True)
@@ -76,27 +104,39 @@ class _Trial:
 
         return {stage.name: stage for stage in STAGES}
 
+    @cached_property
+    def counts(self) -> Counts:
+        return Counts(self.config, self.found)
+
     @property
     def cache(self) -> int:
         """Bytes of images that are held in memory."""
         return self.found.bytes if self.found.bytes <= _CACHE else 0
 
-    @cached_property
-    def explained(self) -> list[int]:
-        """Images of each class that will be explained."""
-        limit = self.config.generate.count
-        return [min(count, limit or count) for count in self.of(self.config.generate.split)]
-
     @property
     def most(self) -> int:
         """Images of each class that the trial explains at most."""
-        split = self.config.generate.split
-        classes = range(len(self.found.classes))
-        return min(*self.explained, *(len(self.images.split(split, label)) for label in classes))
+        sample = Explained(self.images, self.config.generate.split)
+        there = (len(sample.whole(label)) for label in range(len(self.found.classes)))
+        return min(4, *self.counts.explained, *there)
 
-    def of(self, split: Split) -> list[int]:
-        """Return the number of images of each class in ``split``."""
-        return [int(count) for count in self.found.counts[:, SPLITS.index(split)]]
+    @cached_property
+    def given(self) -> Path | None:
+        """Where pairs are given; one that tells rows by their order alone is dressed with ids."""
+        path = self.config.pairs
+        if path is None or not (path / "zarr.json").is_file() or "ids" in layout.open_store(path):
+            return path
+        dressed = self.run.path / "pairs.zarr"
+        root = layout.open_store(dressed, "a")
+        root.attrs.update(layout.attributes(layout.open_store(path)))
+        for folder in (one for one in path.iterdir() if one.is_dir()):
+            (dressed / folder.name).symlink_to(folder.resolve())
+        split = self.config.generate.split
+        for label, (ids, splits) in enumerate(zip(self.found.ids, self.found.splits, strict=True)):
+            kept = [one for one, number in zip(ids, splits, strict=True) if split in ("all", SPLITS[number])]
+            packed = layout.pack(kept)
+            layout.create(root, f"ids/{label}", packed.shape, packed.dtype, ("index", "byte"))[...] = packed
+        return dressed
 
     def small(self, **changes: Mapping[str, Any]) -> "Config":
         """Return the config on the handful, its blocks changed where named."""
@@ -107,48 +147,61 @@ class _Trial:
         for name, values in changes.items():
             blocks[name] = {**blocks.get(name, {}), **values}
         updated = {name: getattr(self.config, name).model_copy(update=values) for name, values in blocks.items()}
-        return self.config.model_copy(update={"images": self.images.path, "range": self.found.range, **updated})
+        where = {"images": self.images.path, "range": self.found.range, "pairs": self.given}
+        return self.config.model_copy(update=where | updated)
 
 
 def _classify(trial: _Trial) -> Cost:
-    plan = trial.config.classify.fit
-    cost, step = _fitted(trial, "classify", plan)
-    numbers = trial.images.split("val")
-    probe = classifier_of(trial.small(), trial.run)
+    choice, images = trial.config.classify, trial.images
+    judgements, cost, step = 1, Cost("classify", memory=trial.cache), 0.0
+    if isinstance(choice.net, Own):
+        timed(trial.stages["classify"], trial.small(), trial.run)
+    else:
+        net = choice.net.build(images.shape[0], images.shape[1], len(images.classes))
+        game = Game(choice.objective, {"classifier": net}, labelled(images))
+        cost, step = _fitted(trial, "classify", game, choice.fit)
+        judgements += _judgements(choice.fit)
+    probe, numbers = classifier_of(trial.small(), trial.run), np.arange(len(images))
     start = time.perf_counter()
-    predicted(probe, trial.images, numbers)
+    predicted(probe, images, numbers)
     each = (time.perf_counter() - start) / len(numbers)
-    judged = _judgements(plan) * sum(trial.of("val")) + sum(trial.of("val")) + sum(trial.of("test"))
-    return replace(cost, seconds=plan.steps * step + judged * each)
-
-
-def _translate(trial: _Trial) -> Cost:
-    choice, small = trial.config.translate, trial.small()
-    cost, step = _fitted(trial, "translate", choice.fit)
-    translator, probe = translator_of(small, trial.run), classifier_of(small, trial.run)
-    start = time.perf_counter()
-    examine(translator, KINDS[0], trial.images, probe, 1)
-    each = (time.perf_counter() - start) / len(trial.images.split("val"))
-    judged = sum(trial.of("val")) * len(KINDS) * (_judgements(choice.fit) * choice.judge_tries + choice.tries)
+    judged = judgements * sum(trial.counts.of("val")) + sum(trial.counts.of("test"))
     return replace(cost, seconds=choice.fit.steps * step + judged * each)
 
 
-def _fitted(trial: _Trial, name: str, plan: Fit) -> tuple[Cost, float]:
-    """Try one step, watched, then some more, clocked; return what the fit keeps and holds, and seconds a step."""
-    stage, block = trial.stages[name], getattr(trial.config, name)
-    first = trial.small(**{name: {"fit": plan.model_copy(update={"steps": 1})}})
-    watched = tried(stage, first, trial.run, 1)
-    objective = Clocked(block.objective)
-    period = min(getattr(block.objective, "r1_every", 1), _PERIOD)
-    plan_on = plan.model_copy(update={"steps": 2 + max(2, period)})
-    on = trial.small(**{name: {"fit": plan_on, "objective": objective}})
-    timed(stage, on, trial.run, plan_on.steps)
+def _translate(trial: _Trial) -> Cost:
+    choice, images, small = trial.config.translate, trial.images, trial.small()
+    nets = choice.net.build(images.shape[0], images.shape[1], len(images.classes))
+    game = Game(choice.objective, nets, pairs(images, choice.net.latent, choice.targets))
+    cost, step = _fitted(trial, "translate", game, choice.fit)
+    translator, probe = translator_of(small, trial.run), classifier_of(small, trial.run)
+    numbers = images.split("val")
+    start = time.perf_counter()
+    with LiveTensors() as memory:
+        examine(translator, KINDS[0], images, probe, 1)
+    each = (time.perf_counter() - start) / len(numbers)
+    most = max(trial.counts.of("val"))
+    block = min(most, layout.ROWS) / max(len(images.split("val", label)) for label in range(len(images.classes)))
+    judged = sum(trial.counts.of("val")) * len(KINDS) * (_judgements(choice.fit) * choice.judge_tries + choice.tries)
+    peak = max(cost.memory, round(memory.peak * block) + cost.checkpoint + trial.cache)
+    return replace(cost, memory=peak, seconds=choice.fit.steps * step + judged * each)
+
+
+def _fitted(trial: _Trial, name: str, game: Game, plan: Fit) -> tuple[Cost, float]:
+    """Watch one step, then try the stage with a few, clocked; return what the fit holds and keeps, and s a step."""
+    scratch = Run(trial.run.path / f"watched-{name}", trial.config, trial.run.device)
+    with LiveTensors() as memory:
+        fit(game, plan.model_copy(update={"steps": 1}), scratch, name)
+    objective = Clocked(game.objective)
+    steps = 2 + max(2, min(getattr(game.objective, "r1_every", 1), _PERIOD))
+    small = trial.small(**{name: {"fit": plan.model_copy(update={"steps": steps}), "objective": objective}})
+    timed(trial.stages[name], small, trial.run)
     sizes = _checkpoints(trial.run, name)
-    full, start, best = max(sizes["kept"]), min(sizes["kept"]), sum(sizes["best"])
+    full, start = max(sizes["kept"]), min(sizes["kept"])
     saves = ceil(plan.steps / plan.save_every)
-    stay = full * min(plan.keep, saves) + (start if plan.keep > saves else 0) + best
-    memory = watched.peak + full + trial.cache
-    return Cost(name, plan.steps, full, stay, memory=memory), objective.seconds
+    stay = full * min(plan.keep, saves) + (start if plan.keep > saves else 0) + sum(sizes["best"])
+    peak = memory.peak + _parameters(game) + full + trial.cache
+    return Cost(name, plan.steps, full, stay, memory=peak), objective.seconds
 
 
 def _checkpoints(run: Run, stage: str) -> dict[str, list[int]]:
@@ -161,8 +214,20 @@ def _checkpoints(run: Run, stage: str) -> dict[str, list[int]]:
     return sizes
 
 
+def _files(run: Run, stage: str) -> int:
+    """Return the bytes of what a stage of the trial left beside arrays, checkpoints and the report."""
+    places = [run.path / output for output in ledger.outputs(run.path, stage)]
+    apart = {run.path / "checkpoints", run.path / "report", run.path / "store.zarr"}
+    return sum(path.stat().st_size for path in places if path.is_file() and not apart & set(path.parents))
+
+
 def _judgements(plan: Fit) -> int:
     return ceil(plan.steps / plan.judge_every)
+
+
+def _parameters(game: Game) -> int:
+    """Return the bytes of the networks."""
+    return sum(value.nbytes for net in game.nets.values() for value in net.state_dict().values())
 
 
 @dataclass(frozen=True)
@@ -171,6 +236,7 @@ class _Pass:
 
     count: int
     watched: dict[str, Watched]
+    pairs: Held
     arrays: dict[str, tuple[ArraySize, ...]]
     """What each stage will write in full."""
     page: int
@@ -180,102 +246,37 @@ class _Pass:
 def _explain(trial: _Trial, count: int) -> _Pass:
     config, run = trial.small(generate={"count": count}), trial.run
     watched = {"generate": tried(trial.stages["generate"], config, run)}
-    _prune(run)
+    every = held(run)
+    for kind, members in every.items():
+        # The first pair of a kind stands for the others, which cost the same.
+        for source, target in members[1:]:
+            shutil.rmtree(run.path / "store.zarr" / kind / "generated" / f"{source}_{target}")
     for name in ("attribute", "evaluate", "report"):
         watched[name] = tried(trial.stages[name], config, run)
     page = sum(path.stat().st_size for path in (run.path / "report").rglob("*") if path.is_file())
-    return _Pass(count, watched, _written(trial), page)
+    return _Pass(count, watched, every, trial.counts.written(run, every), page)
 
 
-def _prune(run: Run) -> None:
-    """Leave only the first pair of each kind: the others cost the same."""
-    kinds: set[str] = set()
-    for name in run.names():
-        kind, _, pair = name.partition("/generated/")
-        if pair and kind in kinds:
-            shutil.rmtree(run.path / "store.zarr" / name)
-        elif pair:
-            kinds.add(kind)
+_STAGES = ("generate", "attribute", "evaluate", "report")
 
 
-def _pairs(trial: _Trial) -> int:
-    """Return the number of pairs of each kind: every explained image with every other class."""
-    return sum(trial.explained) * (len(trial.found.classes) - 1)
+def _inference(trial: _Trial, passes: Sequence[_Pass], name: str) -> Cost:
+    """Return what a stage that explains will take: the line through the passes, where the run will be."""
+    choice, each = trial.config.generate, trial.counts.each(passes[0].pairs)
+    mean = sum(trial.counts.explained) / len(trial.counts.explained)
+    shown = min(each, trial.config.report.items / choice.keep)
+    wanted = {"generate": mean * choice.tries / choice.keep, "report": shown}.get(name, each)
+    most = max(trial.counts.explained)
+    at_once = min(most, _ATTRIBUTED if name == "attribute" else layout.ROWS)
+    peak = _line(passes, [one.watched[name].peak for one in passes], at_once)
+    shard = prod(trial.found.shape) * 4 * min(most, layout.ROWS) * (2 + 2 * choice.keep)
+    return Cost(
+        name,
+        files=round(_line(passes, [one.page for one in passes], shown)) if name == "report" else 0,
+        memory=round(peak) + shard + (trial.cache if name == "generate" else 0),
+        seconds=_line(passes, [one.watched[name].seconds for one in passes], wanted),
+    )
 
 
-def _images_each(trial: _Trial) -> float:
-    choice = trial.config.generate
-    return sum(trial.explained) / len(trial.explained) * choice.tries / choice.keep
-
-
-def _items(trial: _Trial) -> float:
-    return min(_pairs(trial), trial.config.report.items / trial.config.generate.keep)
-
-
-_WANTED = {"generate": _images_each, "attribute": _pairs, "evaluate": _pairs, "report": _items}
-"""Images a class that the trial would have to explain to take as long as the run will."""
-
-
-def _inference(trial: _Trial, passes: list[_Pass], name: str) -> Cost:
-    wanted = _WANTED[name](trial)
-    seconds = _line(passes, [one.watched[name].seconds for one in passes], wanted)
-    files = _line(passes, [one.page for one in passes], wanted) if name == "report" else 0
-    memory = _peak(trial, passes, name, _ATTRIBUTED if name == "attribute" else layout.ROWS)
-    cache = trial.cache if name == "generate" else 0
-    return Cost(name, files=round(files), memory=memory + cache, seconds=seconds)
-
-
-def _peak(trial: _Trial, passes: list[_Pass], name: str, block: int) -> int:
-    """Return the bytes at the peak of a stage that takes so many images at once, and a shard's from the store."""
-    most = max(trial.explained)
-    tensors = _line(passes, [one.watched[name].peak for one in passes], min(most, block))
-    image = prod(trial.found.shape) * 4
-    arrays = image * min(most, layout.ROWS) * (2 + 2 * trial.config.generate.keep)
-    return round(tensors) + arrays
-
-
-def _line(passes: list[_Pass], values: list[float] | list[int], wanted: float) -> float:
+def _line(passes: Sequence[_Pass], values: Sequence[float], wanted: float) -> float:
     return line((passes[0].count, passes[-1].count), (values[0], values[-1]), wanted)
-
-
-def _written(trial: _Trial) -> dict[str, tuple[ArraySize, ...]]:
-    """Return, by stage, the arrays of the trial as large as they will be."""
-    found: dict[str, dict[str, ArraySize]] = {}
-    for name in trial.run.names():
-        array = trial.run.array(name)
-        size = _full(trial, name, array)
-        found.setdefault(str(layout.attributes(array)["stage"]), {}).setdefault(size.name, size)
-    return {stage: tuple(sizes.values()) for stage, sizes in found.items()}
-
-
-def _full(trial: _Trial, name: str, array: zarr.Array[Any]) -> ArraySize:
-    """Return ``array`` and its siblings of the other classes or pairs, as large as they will be."""
-    axes: tuple[str, ...] = getattr(array.metadata, "dimension_names", None) or ("",) * array.ndim
-    shape = [trial.config.generate.tries if axis == "try" else n for axis, n in zip(axes, array.shape, strict=True)]
-    prefix, _, last = name.rpartition("/")
-    lengths, form = [shape[0]], name
-    if axes[0] == "index" and re.fullmatch(r"\d+", last):
-        lengths, form = trial.explained, f"{prefix}/{{class}}"
-    elif axes[0] == "index":
-        others = len(trial.found.classes) - 1
-        lengths, form = [count for count in trial.explained for _ in range(others)], f"{prefix}/{{pair}}"
-    return _sized(form, lengths, array, tuple(shape[1:]))
-
-
-def _copies(trial: _Trial) -> Iterator[ArraySize]:
-    """Yield the arrays of the store of images, and of what was planted in it."""
-    for name in ledger.arrays(trial.images.path):
-        prefix, _, last = name.rpartition("/")
-        array = layout.array(trial.images.root, name)
-        if last == "0":
-            yield _sized(f"{prefix}/{{class}}", [len(ids) for ids in trial.found.ids], array, array.shape[1:])
-        elif last == "0_1":
-            others = len(trial.found.classes) - 1
-            lengths = [count for count in trial.of("test") for _ in range(others)]
-            yield _sized(f"{prefix}/{{pair}}", lengths, array, array.shape[1:])
-
-
-def _sized(name: str, lengths: list[int], array: zarr.Array[Any], rest: tuple[int, ...]) -> ArraySize:
-    """Return arrays of these ``lengths`` whose rows have the shape ``rest``."""
-    size = sum(lengths) * prod(rest) * array.dtype.itemsize
-    return ArraySize(name, len(lengths), array.dtype.name, (max(lengths), *rest), size)
