@@ -1,18 +1,14 @@
-"""Files and configs that ask for code to be run, and names that are not plain (18, 20, 21)."""
+"""Files and configs that ask for code to be run (20, 21)."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from aliter.core.errors import AliterError, ConfigError, DataError
-from aliter.data.run import Run
 from aliter.nets.classifier import Timm
 from aliter.workflows.counterfactual import Config
-
-Finish = Callable[..., tuple[int, str, str]]
 
 
 @pytest.mark.parametrize(
@@ -56,16 +52,6 @@ def test_weights_that_are_code_are_not_run(name: str, old: bool, tmp_path: Path)
         Timm(name="resnet10t", weights=tmp_path / name).build(3, 32, 2)
     assert caught.value.code == 3
     assert not (tmp_path / "made").exists()
-
-
-def test_a_run_may_have_any_name(finish: Finish, micro: Path, tmp_path: Path) -> None:
-    odd = tmp_path / "-run 100% é\n"
-    odd.mkdir()
-    config = odd / "-ç %s.yaml"
-    config.write_bytes(micro.read_bytes())
-    code, _, errors = finish("run", "--to", odd / "--to {x}", "--stage", "gather", "--", config)
-    assert code == 0, errors
-    assert list(Run(odd / "--to {x}").finished) == ["gather"]
 
 
 def test_an_error_of_ours_is_never_code_zero() -> None:

@@ -1,4 +1,4 @@
-"""Where a run happens is no part of its result (30), and nothing is fetched without being asked."""
+"""Where a run happens, and what it is called, is no part of its result (18, 30); nothing is fetched unasked."""
 
 import os
 import subprocess
@@ -23,23 +23,18 @@ from aliter.cli import main
 main()
 """
 GONE = ("HOME", "OMP_NUM_THREADS", "LANG", "LC_ALL", "TZ", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TMPDIR")
-PLACES = {
-    "no home, plain locale, clock back, one core": {
-        "LC_ALL": "C",
-        "PYTHONUTF8": "0",
-        "PYTHONCOERCECLOCALE": "0",
-        "TZ": "Pacific/Kiritimati",
-        "OMP_NUM_THREADS": "1",
-        "BACK": "yes",
-        "CORE": "yes",
-    },
-    "home that cannot be written, German": {
-        "HOME": "/proc/self",
-        "LC_ALL": "de_DE.UTF-8",
-        "LANG": "de_DE",
-        "TZ": "UTC",
-    },
+PLAIN = {
+    "LC_ALL": "C",
+    "PYTHONUTF8": "0",
+    "PYTHONCOERCECLOCALE": "0",
+    "TZ": "Pacific/Kiritimati",
+    "OMP_NUM_THREADS": "1",
+    "BACK": "yes",
+    "CORE": "yes",
 }
+"""No home, ASCII, a clock that jumps back, one core."""
+GERMAN = {"HOME": "/proc/self", "LC_ALL": "de_DE.UTF-8", "LANG": "de_DE", "TZ": "UTC"}
+"""A home in which nothing can be written, and commas in numbers."""
 
 
 def run(config: Path, to: Path, surroundings: dict[str, str]) -> dict[str, str]:
@@ -47,7 +42,7 @@ def run(config: Path, to: Path, surroundings: dict[str, str]) -> dict[str, str]:
     calls = to.with_suffix(".calls")
     kept = {name: value for name, value in os.environ.items() if name not in GONE}
     done = subprocess.run(
-        [sys.executable, "-c", BEFORE, "run", str(config), "--to", str(to), "--stage", "classify"],
+        [sys.executable, "-c", BEFORE, "run", "--to", str(to), "--stage", "classify", "--", str(config)],
         env={**kept, "CALLS": str(calls), **surroundings},
         cwd=config.parent,
         capture_output=True,
@@ -59,7 +54,12 @@ def run(config: Path, to: Path, surroundings: dict[str, str]) -> dict[str, str]:
 
 
 def test_surroundings_change_no_byte(micro: Path, tmp_path: Path) -> None:
-    one, other = (run(micro, tmp_path / str(number), PLACES[name]) for number, name in enumerate(PLACES))
+    odd = tmp_path / "-run 100% é\n"
+    odd.mkdir()
+    renamed = odd / "-ç %s.yaml"
+    renamed.write_bytes(micro.read_bytes())
+    one = run(micro, tmp_path / "run", PLAIN)
+    other = run(renamed, odd / "--to {x}", GERMAN)
     assert "images.zarr/zarr.json" in one
     assert any(name.startswith("checkpoints/classifier-best") for name in one)
     assert one == other
