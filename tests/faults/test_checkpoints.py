@@ -88,7 +88,7 @@ def _at_sync(number: int, after: bool) -> Callable[[], None]:
 
 
 def _at_rename() -> None:
-    Path.replace = die  # type: ignore[method-assign,assignment]
+    Path.replace = die
 
 
 MOMENTS = {

@@ -106,6 +106,15 @@ def test_a_run_that_cannot_be_written_stops_before_any_work(
 def test_other_errors_are_left_alone(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), explaining(tmp_path):
         (tmp_path / "nothing").read_text()
+    with pytest.raises(PermissionError), explaining(tmp_path / "run"):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "images"))
+
+
+def test_a_file_where_a_folder_should_be_is_a_wrong_request(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "run"
+    with pytest.raises(RequestError, match="found Not a directory; choose another"), explaining(path):
+        path.mkdir(parents=True)
 
 
 def _settings() -> Any:

@@ -137,12 +137,6 @@ def test_disk_is_as_estimated(understood: Understood, real: tuple[Run, int]) -> 
     assert sum(one.cost.disk for one in understood.stages) == pytest.approx(total, rel=0.15)
 
 
-def test_memory_is_as_estimated(understood: Understood, real: tuple[Run, int]) -> None:
-    peak = real[1]
-    assert peak / 2 <= understood.memory <= 2 * peak, (peak, understood.memory)
-    assert peak > 150e6, "too small to tell tensors from libraries"
-
-
 def test_steps_are_as_estimated(understood: Understood, real: tuple[Run, int]) -> None:
     made = {name: [row["step"] for row in real[0].metrics(name)][-1] for name in ("classify", "translate")}
     assert {one.name: one.steps for one in understood.stages if one.steps} == made == {"classify": 5, "translate": 3}
@@ -257,7 +251,15 @@ def told(
     dtype: str, declared: tuple[float, float], observed: tuple[float, float], memory: int = 0, disk: int = 0
 ) -> Understood:
     images = Census(
-        ("a",), ("one",), (1, 8, 8), dtype, declared, False, (("x",),), (np.zeros(1, np.uint8),), copied=True
+        ("a",),
+        ("one",),
+        (1, 8, 8),
+        dtype,
+        (float(declared[0]), float(declared[1])),
+        False,
+        (("x",),),
+        (np.zeros(1, np.uint8),),
+        copied=True,
     )
     cost = Cost("fit", 10, files=disk, memory=memory)
     return Understood(images, observed, 1, (Planned("fit", "not done yet", 0, cost),), 1000, 10**9)

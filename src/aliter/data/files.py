@@ -36,10 +36,17 @@ def write_whole(path: Path, write: Callable[[Path], object], needed: int | None 
 
 @contextmanager
 def explaining(path: Path) -> Iterator[None]:
-    """Turn what the system says about a full or read-only disk inside the block into a sentence about ``path``."""
+    """Turn what the system says of a full or read-only disk inside the block into a sentence about ``path``.
+
+    Errors that are about files elsewhere are left as they are.
+    """
     try:
         yield
     except OSError as error:
+        here = path.absolute()
+        about = here if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
+        if not (here.is_relative_to(about) or about.is_relative_to(here)):
+            raise
         raise explained(error, path) from error
 
 
@@ -57,7 +64,7 @@ def explained(error: OSError, path: Path, needed: int | None = None) -> Exceptio
         what = "disk is full" if error.errno == errno.ENOSPC else "quota is used up"
         found = f"{_free(path):,} bytes are free" + ("" if needed is None else f" and {needed:,} are needed")
         return ResourceError(f"{path}: the {what}, {found}; make room and run the same command")
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR):
         return RequestError(f"{path}: expected a folder that can be written, found {error.strerror}; choose another")
     return error
 

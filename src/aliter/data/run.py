@@ -23,7 +23,7 @@ from aliter.core.errors import RunError
 from aliter.core.spec import Spec
 from aliter.data import kept as checkpoints
 from aliter.data import layout, ledger
-from aliter.data.files import write_text
+from aliter.data.files import explaining, write_text
 
 _log = logging.getLogger("aliter")
 _NOTHING: Mapping[str, Any] = {}
@@ -88,23 +88,24 @@ class Run:
         RunError
             If another process holds the lock; names it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        holder = self.path / "holder"
-        try:
-            with FileLock(self.path / "lock", timeout=0):
-                holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-                handler = self._open_log()
-                try:
-                    self._describe()
-                    ledger.recover(self.path)
-                    yield self
-                finally:
-                    _log.removeHandler(handler)
-                    handler.close()
-                    holder.unlink(missing_ok=True)
-        except Timeout:
-            who = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
-            raise RunError(f"{self.path} is in use by {who}; wait for it or name another run with --to") from None
+        with explaining(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            holder = self.path / "holder"
+            try:
+                with FileLock(self.path / "lock", timeout=0):
+                    holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+                    handler = self._open_log()
+                    try:
+                        self._describe()
+                        ledger.recover(self.path)
+                        yield self
+                    finally:
+                        _log.removeHandler(handler)
+                        handler.close()
+                        holder.unlink(missing_ok=True)
+            except Timeout:
+                who = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+                raise RunError(f"{self.path} is in use by {who}; wait for it or name another run with --to") from None
 
     @contextmanager
     def stage(self, name: str, key: ledger.Key) -> Iterator[None]:
