@@ -337,9 +337,10 @@ def test_a_worker_killed_by_pid_changes_no_byte(copied: Run, whole: Path, caplog
     def kill() -> None:
         while not list(copied.path.glob("beside/attribute/blocks/**/*.done")):
             time.sleep(0.005)
-        for child in multiprocessing.active_children()[:1]:
-            os.kill(int(child.pid or 0), signal.SIGKILL)
-            killed.set()
+        pid = multiprocessing.active_children()[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        killed.set()
 
     copied.workers = 2
     killer = threading.Thread(target=kill)

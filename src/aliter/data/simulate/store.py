@@ -6,7 +6,7 @@ import numpy as np
 
 from aliter.core.progress import progress
 from aliter.data import layout
-from aliter.data.images import Header, Images, draw_splits, write_images
+from aliter.data.images import SPLITS, Header, Images, draw_splits, write_images
 from aliter.data.simulate import Simulation
 
 
@@ -43,7 +43,9 @@ def _write_planted(simulation: Simulation, path: Path) -> None:
     images = Images(path)
     shape, labels = images.shape, range(len(images.classes))
     for source in labels:
-        numbers = images.split("test", source)
+        numbers = np.flatnonzero((images.labels == source) & (images.splits == SPLITS.index("test")))
+        if not numbers.size:
+            continue
         first = int(np.flatnonzero(images.labels == source)[0])
         for target in (label for label in labels if label != source):
             pair = f"{source}_{target}"
