@@ -129,6 +129,7 @@ def check(
     config: Annotated[Path, typer.Argument(help="A config.")],
     to: Annotated[Path | None, typer.Option(help="Folder that the run would have.")] = None,
     device: Device = "cpu",
+    trust: Annotated[bool, typer.Option("--trust", help="Load your own model file: it is code.")] = False,
     debug: Debug = False,
 ) -> None:
     """Say what was understood of a config and what it will cost; change nothing.
@@ -139,7 +140,7 @@ def check(
     from aliter.workflows.check import check as understand
 
     _, chosen = _read(config)
-    found = understand(chosen, to or _place(config, chosen), device)
+    found = understand(chosen, to or _place(config, chosen), device, trust)
     for one in found.tables:
         table = Table(*one.head, title=one.title, title_justify="left")
         for row in one.rows:

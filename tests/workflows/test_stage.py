@@ -338,12 +338,12 @@ def test_a_worker_killed_by_pid_changes_no_byte(copied: Run, whole: Path, caplog
         while not list(copied.path.glob("beside/attribute/blocks/**/*.done")):
             time.sleep(0.005)
         while not killed.is_set() and not over.is_set():
-            for child in multiprocessing.active_children()[:1]:
-                os.kill(int(child.pid or 0), signal.SIGKILL)
+            for pid in [child.pid for child in multiprocessing.active_children() if child.pid][:1]:
+                os.kill(pid, signal.SIGKILL)
                 killed.set()
 
     copied.workers = 2
-    killer = threading.Thread(target=kill)
+    killer = threading.Thread(target=kill, daemon=True)
     with copied.working(), caplog.at_level(logging.WARNING, "aliter.data.blocks"):
         killer.start()
         run_stages(due(STAGES, config, copied, until="attribute", again="attribute"), config, copied)
