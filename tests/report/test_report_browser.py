@@ -509,7 +509,9 @@ def test_a_walk_of_frames_is_played(browser, several):
     browser.until("document.querySelector('.viewer[open] .pane canvas')?.width > 1")
     code = """(() => {
       const canvas = document.querySelector(".viewer[open] .pane canvas");
-      return canvas.getContext("2d").getImageData(4, 4, 1, 1).data[0];
+      const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+      copy.drawImage(canvas, 0, 0);
+      return copy.getImageData(4, 4, 1, 1).data[0];
     })()"""
     browser.until(f"{code} === {round(255 * 0.5)}")
     assert "shift 2, score 0.5" in browser.evaluate("document.querySelector('.viewer[open] figcaption').textContent")
