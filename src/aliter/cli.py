@@ -14,12 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from aliter.core.errors import AliterError, ConfigError, Interrupted, RequestError
+from aliter.core.errors import AliterError, Interrupted, RequestError
 
 if TYPE_CHECKING:
     from aliter.core.spec import Spec
     from aliter.data.run import Run
-    from aliter.workflows.stage import Stage
 
 app = typer.Typer(
     help="See microscopy images otherwise, and know how far to believe it.",
@@ -60,10 +59,10 @@ def demo(
     """
     _set_debug(debug)
     from aliter.data.run import Run
+    from aliter.workflows import place, read
 
-    path = _shipped(workflow, "demo")
-    stages, config = _read(path)
-    _carry_out(stages, config, Run(to or _place(path, config), config, device))
+    config = read(_shipped(workflow, "demo"))
+    _carry_out(config, Run(to or place(config, "demo"), config, device))
 
 
 @app.command()
@@ -117,11 +116,12 @@ def run(
     """
     _set_debug(debug)
     from aliter.data.run import Run
+    from aliter.workflows import place, read
 
-    stages, chosen = _read(config)
-    found = Run(to or _place(config, chosen), chosen, device, trust=trust)
+    chosen = read(config)
+    found = Run(to or place(chosen, config.stem), chosen, device, trust=trust)
     found.workers = workers
-    _carry_out(stages, chosen, found, stage, source)
+    _carry_out(chosen, found, stage, source)
 
 
 @app.command()
@@ -137,10 +137,11 @@ def check(
     Example: aliter check configs/counterfactual/tiny.yaml
     """
     _set_debug(debug)
+    from aliter.workflows import place, read
     from aliter.workflows.check import check as understand
 
-    _, chosen = _read(config)
-    found = understand(chosen, to or _place(config, chosen), device, trust)
+    chosen = read(config)
+    found = understand(chosen, to or place(chosen, config.stem), device, trust)
     for one in found.tables:
         table = Table(*one.head, title=one.title, title_justify="left")
         for row in one.rows:
@@ -194,10 +195,12 @@ def report(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a
     Example: aliter report runs/counterfactual-demo
     """
     from aliter.data.run import Run
+    from aliter.workflows import name_of, read, workflow
     from aliter.workflows.stage import due, run_stages
 
     _set_debug(debug)
-    stages, config = _read(path / "config.yaml")
+    config = read(path / "config.yaml")
+    stages = workflow(name_of(config)).STAGES
     found = Run(path, config)
     last = stages[-1].name
     with found.working():
@@ -209,17 +212,16 @@ def report(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a
     out.print(f"open {path / 'report' / 'index.html'}", markup=False)
 
 
-def _carry_out(
-    stages: "tuple[Stage, ...]", config: "Spec", found: "Run", until: str | None = None, source: Path | None = None
-) -> None:
+def _carry_out(config: "Spec", found: "Run", until: str | None = None, source: Path | None = None) -> None:
     """Do what is missing of a run, saying what and why before anything is spent."""
+    from aliter.workflows import name_of, workflow
     from aliter.workflows.stage import due, link, run_stages
 
     def say(text: str) -> None:
         out.print(text, markup=False, highlight=False)
 
     with found.working(), _stoppable(found):
-        waiting = due(stages, config, found, until)
+        waiting = due(workflow(name_of(config)).STAGES, config, found, until)
         if source is not None:
             waiting = link(waiting, found, source, say)
         if not waiting:
@@ -227,23 +229,6 @@ def _carry_out(
         run_stages(waiting, config, found, say)
     page = found.path / "report" / "index.html"
     say(f"open {page}" if page.is_file() else f"see aliter show {found.path}")
-
-
-def _place(path: Path, config: "Spec") -> Path:
-    """Return where a run goes that was not given a place."""
-    return Path("runs") / f"{type(config).model_fields['workflow'].default}-{path.stem}"
-
-
-def _read(path: Path) -> "tuple[tuple[Stage, ...], Spec]":
-    """Return the stages and the config that the file at ``path`` asks for."""
-    from aliter.core.yaml import read_yaml
-    from aliter.workflows import workflow
-
-    name = read_yaml(path)[0].get("workflow")
-    if not isinstance(name, str):
-        raise ConfigError(f"{path}: workflow: missing; name one, as in 'workflow: counterfactual'")
-    module = workflow(name)
-    return module.STAGES, module.Config.read(path)
 
 
 def _shipped(workflow: str, name: str) -> Path:

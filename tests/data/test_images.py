@@ -57,7 +57,7 @@ def store(tmp_path: Path) -> Path:
 @pytest.fixture(params=["in memory", "streaming"])
 def images(store: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Images:
     if request.param == "streaming":
-        monkeypatch.setattr(module, "_IN_MEMORY", 0)
+        monkeypatch.setattr(module, "IN_MEMORY", 0)
     opened = Images(store)
     opened.take(np.array([0]))
     assert (opened._whole is None) == (request.param == "streaming")

@@ -1,31 +1,21 @@
 """What tests of faults share: the micro run of the end-to-end tests, and a fit that takes milliseconds."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tests.end_to_end.conftest import finish, micro, start
+from tests.laws.conftest import Settings, run_at
 from torch import Tensor, nn
 
 from aliter.core.batch import Batch
 from aliter.core.objective import Turn
 from aliter.core.rng import chance
-from aliter.core.spec import Spec
-from aliter.data.ledger import Key
-from aliter.data.run import Run
 from aliter.train.fit import Game
 
-__all__ = ["finish", "game", "micro", "run_at", "start"]
-
-
-class Settings(Spec):
-    """A config of nothing."""
-
-    workflow: str = "none"
+__all__ = ["Settings", "finish", "game", "micro", "run_at", "start"]
 
 
 @dataclass(frozen=True)
@@ -56,17 +46,3 @@ def game() -> Callable[[], Game]:
         return Game(Square(), {"net": nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2))}, _draw)
 
     return make
-
-
-@pytest.fixture
-def run_at(tmp_path: Path) -> Iterator[Callable[[str], Run]]:
-    """Return a run of this name, at work on one stage for as long as the test lasts."""
-    with ExitStack() as stack:
-
-        def make(name: str) -> Run:
-            run = Run(tmp_path / name, Settings())
-            run.path.mkdir(exist_ok=True)
-            stack.enter_context(run.stage("fit", Key("a")))
-            return run
-
-        yield make

@@ -17,7 +17,8 @@ from aliter.data import layout
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
-_IN_MEMORY = 1 << 30
+IN_MEMORY = 1 << 30
+"""Images that take up to so many bytes are held in memory; beyond, they are read as they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class Images:
     @cached_property
     def _whole(self) -> list[np.ndarray] | None:
         """All images, if they fit into a bounded part of the memory: random reads then cost nothing."""
-        if sum(one.nbytes for one in self._arrays) > _IN_MEMORY:
+        if sum(one.nbytes for one in self._arrays) > IN_MEMORY:
             return None
         return [np.asarray(one[...]) for one in self._arrays]
 

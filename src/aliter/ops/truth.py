@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
-from sklearn.metrics import average_precision_score
 
 
 def overlap(
@@ -12,6 +11,8 @@ def overlap(
 
     All NaN where nothing was planted; the precision of an empty mask is 0.
     """
+    from sklearn.metrics import average_precision_score
+
     if not truth.any():
         return np.full(4, np.nan)
     hit = np.count_nonzero(truth & mask)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from aliter.core.batch import Batch, Draw
@@ -93,6 +92,8 @@ class _Player:
     """One fit on its way: networks, averages, optimisers, and how far it is."""
 
     def __init__(self, game: Game, plan: Fit, run: Run, name: str):
+        from lightning_fabric import Fabric  # Takes seconds to load, and only those who learn need it.
+
         self.game, self.plan, self.run, self.name = game, plan, run, name
         self.fabric = Fabric(accelerator=run.device, devices=1, precision=_PRECISION[plan.precision])
         self.format = torch.channels_last if plan.channels_last else torch.preserve_format

@@ -16,7 +16,7 @@ from aliter.data.doctor import memory_total
 from aliter.data.images import SPLITS, Images
 from aliter.data.run import Run
 from aliter.data.sample import Census
-from aliter.workflows import WORKFLOWS, workflow
+from aliter.workflows import WORKFLOWS, name_of, workflow
 from aliter.workflows.stage import Due, Stage, due
 from aliter.workflows.trial import Cost
 
@@ -130,7 +130,7 @@ def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) ->
     DataError
         If files cannot be used: lists them all.
     """
-    name = str(type(config).model_fields["workflow"].default)
+    name = name_of(config)
     stages: tuple[Stage, ...] = workflow(name).STAGES
     room = import_module(f"{WORKFLOWS[name]}.estimate")
     found: Census = room.survey(config)

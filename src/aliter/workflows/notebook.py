@@ -7,9 +7,9 @@ from typing import Any
 
 from aliter.core.errors import ConfigError
 from aliter.core.spec import Spec
-from aliter.core.yaml import read_yaml, write_yaml
+from aliter.core.yaml import write_yaml
 from aliter.data.run import Run
-from aliter.workflows import workflow
+from aliter.workflows import name_of, parse, place, read, workflow
 from aliter.workflows.stage import due, run_stages
 
 
@@ -31,33 +31,25 @@ def run(
         As the command line: each says what was expected, found, and what to do.
     """
     chosen = _read(config)
-    name = str(type(chosen).model_fields["workflow"].default)
-    found = Run(Path(to) if to else _place(config, chosen, name), chosen, device, trust=trust)
+    found = Run(Path(to) if to else place(chosen, _name(config, chosen)), chosen, device, trust=trust)
     with found.working():
-        run_stages(due(workflow(name).STAGES, chosen, found), chosen, found)
+        run_stages(due(workflow(name_of(chosen)).STAGES, chosen, found), chosen, found)
     return found
 
 
 def _read(config: Path | str | Spec | Mapping[str, Any]) -> Spec:
-    if isinstance(config, Spec):
-        if "workflow" not in type(config).model_fields:
-            raise ConfigError(f"expected the Config of a workflow, found a {type(config).__name__}; give the whole one")
-        return config
     if isinstance(config, Mapping):
-        values, node, path = dict(config), None, Path("config")
-    else:
-        path = Path(config)
-        values, node = read_yaml(path)
-    name = values.get("workflow")
-    if not isinstance(name, str):
-        raise ConfigError(f"{path}: workflow: missing; name one, as in 'workflow: counterfactual'")
-    known: type[Spec] = workflow(name).Config
-    return known.parse(values, path, node)
+        return parse(config, Path("config"))
+    if not isinstance(config, Spec):
+        return read(Path(config))
+    if "workflow" not in type(config).model_fields:
+        raise ConfigError(f"expected the Config of a workflow, found a {type(config).__name__}; give the whole one")
+    return config
 
 
-def _place(config: Path | str | Spec | Mapping[str, Any], chosen: Spec, name: str) -> Path:
-    """Return the folder of a run that was not named: the same for the same config."""
+def _name(config: Path | str | Spec | Mapping[str, Any], chosen: Spec) -> str:
+    """Return a name for a run that was not given one: the same for the same config."""
     if isinstance(config, Path | str):
-        return Path("runs") / f"{name}-{Path(config).stem}"
+        return Path(config).stem
     written = write_yaml(chosen.model_dump(mode="json"))
-    return Path("runs") / f"{name}-{blake2b(written.encode(), digest_size=4).hexdigest()}"
+    return blake2b(written.encode(), digest_size=4).hexdigest()

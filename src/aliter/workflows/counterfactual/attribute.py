@@ -25,7 +25,7 @@ from aliter.workflows.counterfactual.pairs import Pairs, pairs_of
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
 
-_BATCH = 16
+BATCH = 16
 """Pairs that are attributed at once."""
 
 
@@ -87,8 +87,8 @@ def _explain(probe: Frozen, run: Run, one: _Map, rows: slice) -> dict[str, np.nd
     maps = np.empty(generated.shape, np.float16)
     gaps = np.full(generated.shape[:2], np.nan, np.float32)
     for kept in range(generated.shape[1]):
-        for start in range(0, len(queries), _BATCH):
-            part = slice(start, start + _BATCH)
+        for start in range(0, len(queries), BATCH):
+            part = slice(start, start + BATCH)
             x = torch.from_numpy(queries[part]).to(run.device)
             other = torch.from_numpy(generated[part, kept]).to(run.device)
             baseline = torch.zeros_like(x) if one.name.startswith("vanilla_") else other

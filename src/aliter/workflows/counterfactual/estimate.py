@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aliter.data import layout, ledger
-from aliter.data.images import SPLITS, Images, Split
+from aliter.data.images import IN_MEMORY, SPLITS, Images, Split
 from aliter.data.run import Run
 from aliter.data.sample import Census, census, write_sample
 from aliter.data.simulate.store import write_simulation
 from aliter.nets.own import Own
 from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit
+from aliter.workflows.counterfactual.attribute import BATCH
 from aliter.workflows.counterfactual.classify import classifier_of, labelled, predicted
 from aliter.workflows.counterfactual.generate import generates
 from aliter.workflows.counterfactual.given import Explained
@@ -31,12 +32,8 @@ from aliter.workflows.trial import ArraySize, Clocked, Cost, LiveTensors, Watche
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
 
-_CACHE = 1 << 30
-"""Images up to so many bytes are held in memory by ``Images``."""
 _PERIOD = 8
 """Steps that are clocked at most."""
-_ATTRIBUTED = 16
-"""Pairs that ``attribute`` takes at once."""
 _DRAWN = 40
 """Images of each class that are drawn at most: 4 of them are in the test split."""
 
@@ -111,7 +108,7 @@ class _Trial:
     @property
     def cache(self) -> int:
         """Bytes of images that are held in memory."""
-        return self.found.bytes if self.found.bytes <= _CACHE else 0
+        return self.found.bytes if self.found.bytes <= IN_MEMORY else 0
 
     @property
     def most(self) -> int:
@@ -267,7 +264,7 @@ def _inference(trial: _Trial, passes: Sequence[_Pass], name: str) -> Cost:
     shown = min(each, trial.config.report.items / choice.keep)
     wanted = {"generate": mean * choice.tries / choice.keep, "report": shown}.get(name, each)
     most = max(trial.counts.explained)
-    at_once = min(most, _ATTRIBUTED if name == "attribute" else layout.ROWS)
+    at_once = min(most, BATCH if name == "attribute" else layout.ROWS)
     peak = _line(passes, [one.watched[name].peak for one in passes], at_once)
     shard = prod(trial.found.shape) * 4 * min(most, layout.ROWS) * (2 + 2 * choice.keep)
     return Cost(

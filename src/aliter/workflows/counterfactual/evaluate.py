@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
 
 from aliter.core.spec import Spec
 from aliter.data import layout
 from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.run import Figure, Run
-from aliter.methods.walk.mask_sweep import MaskSweep, optimal_index, quac_score
+from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.methods.walk.swept import Swept, swept
 from aliter.nets.frozen import Frozen
 from aliter.ops.truth import overlap
 from aliter.workflows.counterfactual.classify import classifier_of
@@ -88,7 +87,8 @@ def _evaluate(probe: Frozen, sweep: MaskSweep, run: Run, case: _Case, rows: slic
         x, other, attribution = (
             torch.from_numpy(one).to(run.device) for one in (queries[row], generated[row, kept], maps[row, kept])
         )
-        one = _sweep(probe, sweep, x, other, attribution, case.pairs.target)
+        target = case.pairs.target
+        one = _arrays(swept(probe.scores, sweep, x, other, attribution, target), sweep.steps, target)
         if truth is not None:
             one["truth_scores"] = overlap(truth[row], one["masks"], maps[row, kept])
         found.append(one)
@@ -98,27 +98,17 @@ def _evaluate(probe: Frozen, sweep: MaskSweep, run: Run, case: _Case, rows: slic
     }
 
 
-def _sweep(
-    probe: Frozen,
-    sweep: MaskSweep,
-    x: Float[Tensor, "C H W"],
-    counterfactual: Float[Tensor, "C H W"],
-    attribution: Float[Tensor, "C H W"],
-    target: int,
-) -> dict[str, np.ndarray]:
-    """Return what one walk tells, by the names of the arrays that hold it."""
-    walk = sweep(probe.scores, x, counterfactual, attribution, target)
-    change = walk.change(target)
-    chosen = optimal_index(walk.t, change)
-    mask: Bool[Tensor, "C H W"] = sweep.mask(attribution, float(walk.setting[chosen]))
-    curve = np.full((sweep.steps + 2, 3), np.nan)
-    curve[: len(walk.t)] = np.stack([walk.setting, walk.t, change], axis=1)
+def _arrays(one: Swept, steps: int, target: int) -> dict[str, np.ndarray]:
+    """Return what one sweep tells, by the names of the arrays that hold it."""
+    walk = one.walk
+    curve = np.full((steps + 2, 3), np.nan)
+    curve[: len(walk.t)] = np.stack([walk.setting, walk.t, walk.change(target)], axis=1)
     return {
         "curves": curve,
-        "scores": np.asarray(quac_score(walk.t, change)),
-        "thresholds": np.asarray(walk.setting[chosen]),
-        "masks": mask.cpu().numpy(),
-        "hybrid_predictions": walk.score[chosen].astype(np.float32),
+        "scores": np.asarray(one.score),
+        "thresholds": np.asarray(walk.setting[one.chosen]),
+        "masks": one.mask.cpu().numpy(),
+        "hybrid_predictions": walk.score[one.chosen].astype(np.float32),
     }
 
 

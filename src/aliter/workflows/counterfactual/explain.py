@@ -1,4 +1,4 @@
-"""One pair explained, from Python, and the arithmetic of it."""
+"""One pair explained, from Python."""
 
 import base64
 import html
@@ -14,11 +14,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from aliter.core.errors import DataError, RequestError
-from aliter.core.probe import Probe, Scores
+from aliter.core.probe import Probe
 from aliter.core.walk import Walk
 from aliter.methods.attribution.integrated_gradients import IntegratedGradients
 from aliter.methods.attribution.normalise import normalised
-from aliter.methods.walk.mask_sweep import MaskSweep, optimal_index, quac_score
+from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.methods.walk.swept import swept
 from aliter.nets.frozen import Frozen
 
 Method = Callable[[Probe, Tensor, Tensor, int], Tensor]
@@ -27,19 +28,6 @@ _METHODS: tuple[Method, ...] = (IntegratedGradients(),)
 _SWEEP = MaskSweep()
 _SIDE = 160
 """Pixels of the longer side of what is shown."""
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What a sweep says of one map."""
-
-    walk: Walk
-    chosen: int
-    """Position in the walk of the mask that changes most for its size."""
-    score: float
-    """QuAC score."""
-    mask: Bool[Tensor, "C H W"]
-    """That mask, before its blur."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,35 +95,12 @@ def explain(
     found = []
     for method in methods:
         # Rounded as stored maps are, so that the numbers are those of a run.
-        map = attribution(asked, method, query[None], other[None], source)[0].half().float()
-        swept = swept_map(asked.scores, sweep, query, other, map, target)
-        hybrid = sweep.hybrid(query, other, swept.mask)
-        arrays = (map.numpy(), swept.walk, swept.mask.numpy(), hybrid.numpy(), other.numpy())
-        found.append(Explanation(_name(method), source, target, swept.score, *arrays))
+        map = normalised(method(asked, query[None], other[None], source).detach())[0].half().float()
+        one = swept(asked.scores, sweep, query, other, map, target)
+        hybrid = sweep.hybrid(query, other, one.mask)
+        arrays = (map.numpy(), one.walk, one.mask.numpy(), hybrid.numpy(), other.numpy())
+        found.append(Explanation(_name(method), source, target, one.score, *arrays))
     return found
-
-
-def attribution(
-    probe: Probe, method: Method, x: Float[Tensor, "B C H W"], baseline: Float[Tensor, "B C H W"], source: int
-) -> Float[Tensor, "B C H W"]:
-    """Return the maps of ``method``, absolute and stretched over [0, 1] for each image."""
-    return normalised(method(probe, x, baseline, source).detach())
-
-
-def swept_map(
-    scores: Scores,
-    sweep: MaskSweep,
-    x: Float[Tensor, "C H W"],
-    counterfactual: Float[Tensor, "C H W"],
-    map: Float[Tensor, "C H W"],
-    target: int,
-) -> Swept:
-    """Return the walk of ``sweep`` along ``map``, its score, and the mask that changes most for its size."""
-    walk = sweep(scores, x, counterfactual, map, target)
-    change = walk.change(target)
-    chosen = optimal_index(walk.t, change)
-    mask = sweep.mask(map, float(walk.setting[chosen]))
-    return Swept(walk, chosen, quac_score(walk.t, change), mask)
 
 
 def _image(values: Float[np.ndarray, "C H W"] | Float[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:

@@ -1,6 +1,5 @@
 """The pairs of query and counterfactual that a run holds."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +25,6 @@ class Pairs:
     def name(self, what: str) -> str:
         """Return the name of the array that holds ``what`` of these pairs."""
         return f"{self.kind}/{what}/{self.source}_{self.target}"
-
-    def blocks(self) -> Iterator[slice]:
-        """Yield the rows of one shard after the other."""
-        for start in range(0, self.count, layout.ROWS):
-            yield slice(start, min(start + layout.ROWS, self.count))
 
     def queries(self, run: Run, rows: slice) -> Float32[np.ndarray, "B C H W"]:
         """Return the queries as networks see them."""

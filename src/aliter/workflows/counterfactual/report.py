@@ -16,7 +16,7 @@ from aliter.core.spec import Spec
 from aliter.data.images import to_signed
 from aliter.data.layout import ROWS, attributes, unpack
 from aliter.data.run import Figure, Run
-from aliter.methods.walk import Sweep as MaskWalk
+from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.report.counterfactual import (
     Explained,
     Group,
@@ -69,7 +69,7 @@ def report(config: "Config", run: Run) -> None:
     write_page(page, run.folder / "report")
 
 
-def _explained(run: Run, sweep: MaskWalk, most: int) -> Iterator[Explained]:
+def _explained(run: Run, sweep: MaskSweep, most: int) -> Iterator[Explained]:
     """Yield what the gallery shows: of each kind and method the best, and the worst, so that failures are seen."""
     for (_, method), members in _by_method(run).items():
         readers = [_Reader(run, sweep, pairs, method) for pairs in members]
@@ -87,7 +87,7 @@ def _explained(run: Run, sweep: MaskWalk, most: int) -> Iterator[Explained]:
 class _Reader:
     """Reads what is known of one pair after the other; every array is opened once."""
 
-    def __init__(self, run: Run, sweep: MaskWalk, pairs: Pairs, method: str):
+    def __init__(self, run: Run, sweep: MaskSweep, pairs: Pairs, method: str):
         self.run, self.sweep, self.pairs, self.method = run, sweep, pairs, method
         self._open = lru_cache(maxsize=None)(run.array)
 
