@@ -1,6 +1,7 @@
 """A run that enters where the user is: a model and pairs of their own, no generator of ours."""
 
 import pickle
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,24 @@ def test_planted_pairs_need_no_translator(base: Run) -> None:
     assert {name.split("/")[0] for name in base.names()} == {"plain", "images", "ids", "predictions", "confusion"}
     assert base["plain/truth/0_1"].any()
     assert (base.path / "report" / "index.html").is_file()
+
+
+def test_the_best_method_and_the_population_are_stored(base: Run) -> None:
+    scores = np.stack([base[f"plain/scores/{method}/0_1"] for method in ("integrated_gradients", "residual")])
+    np.testing.assert_array_equal(base["plain/best/0_1"], scores.argmax(0))
+    assert base.array("plain/best/0_1").attrs["methods"] == ["integrated_gradients", "residual"]
+    curves = base["plain/curves/residual/0_1"][:, 0]
+    at_half = [np.interp(0.5, one[:, 1], one[:, 2]) for one in (c[np.isfinite(c).all(1)] for c in curves)]
+    np.testing.assert_allclose(base["plain/population/residual/0_1"][50], np.quantile(at_half, (0.25, 0.5, 0.75)))
+
+
+def test_the_published_sweep_redoes_the_scores_alone(base: Run, tmp_path: Path) -> None:
+    shutil.copytree(base.path, tmp_path / "run")
+    run = aliter.run(BASE | {"evaluate": {"sweep": {"kind": "published_sweep"}}}, to=tmp_path / "run")
+    assert base.finished["attribute"] == run.finished["attribute"]
+    curve = run["plain/curves/residual/0_1"][0, 0]
+    assert curve[:3, 0].tolist() == pytest.approx([1, 0.99, 0.98])
+    assert np.isfinite(curve[:201]).all()
 
 
 def test_the_copy_needs_pytorch_alone_and_is_right_as_often(base: Run) -> None:

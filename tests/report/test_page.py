@@ -22,7 +22,6 @@ from aliter.data.run import Figure
 from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.report.counterfactual import (
     Explained,
-    Sweep,
     confusion_matrix,
     curves_by_pair,
     explained_gallery,
@@ -229,7 +228,7 @@ def test_a_growing_region_is_the_mask_of_every_threshold():
     frames = dict.fromkeys(("query", "hybrid", "generated", "attribution"), attribution.numpy())
     curve = np.stack([thresholds, np.linspace(0, 1, 7), np.linspace(0, 1, 7)], axis=1)
     one = replace(explained(), **frames, mask=attribution.numpy() > 0.5, curve=curve)
-    shown = explained_item(one, ("a", "b"), Sweep(close_px=3))
+    shown = explained_item(one, ("a", "b"), MaskSweep(close_px=3))
     for place, threshold in enumerate(thresholds):
         np.testing.assert_array_equal(shown.growth <= place, sweep.mask(attribution, float(threshold)).numpy())
 
@@ -484,7 +483,7 @@ def test_provenance_flattens_an_environment():
 
 
 def test_an_explanation_is_said_in_plain_words():
-    shown = explained_item(explained(), ("cat", "dog"), Sweep(close_px=3))
+    shown = explained_item(explained(), ("cat", "dog"), MaskSweep(close_px=3))
     size = explained().mask.mean()
     assert shown.caption == (
         f"Replacing {100 * size:.0f} % of the image moves the probability of dog from 10 % to 80 %; "
@@ -506,7 +505,7 @@ def test_an_explanation_is_said_in_plain_words():
 
 def test_the_chosen_point_is_the_mask_that_is_shown():
     one = explained()
-    shown = explained_item(one, ("cat", "dog"), Sweep(close_px=3))
+    shown = explained_item(one, ("cat", "dog"), MaskSweep(close_px=3))
     assert np.isfinite(shown.curve).all()
     assert shown.curve[shown.chosen, 0] == pytest.approx(one.mask.mean())
     np.testing.assert_array_equal(shown.growth <= shown.chosen, one.mask)
@@ -514,7 +513,7 @@ def test_the_chosen_point_is_the_mask_that_is_shown():
 
 def test_a_failed_conversion_and_a_wrong_query_are_shown():
     swapped = (np.array([0.1, 0.9]), np.array([0.6, 0.4]), np.array([0.7, 0.3]))
-    shown = explained_item(explained(converted=False, probabilities=swapped), ("cat", "dog"), Sweep())
+    shown = explained_item(explained(converted=False, probabilities=swapped), ("cat", "dog"), MaskSweep())
     assert shown.warnings == (
         "conversion failed: the generated image is not taken for dog",
         "the query is taken for dog",
@@ -526,14 +525,14 @@ def test_a_failed_conversion_and_a_wrong_query_are_shown():
 
 def test_truth_stands_beside_the_mask_where_it_is_known():
     truth = np.zeros((2, 12, 12), bool)
-    shown = explained_item(explained(truth=truth, truth_scores=np.array([0.1, 0.2, 0.3, 0.4])), ("a", "b"), Sweep())
+    shown = explained_item(explained(truth=truth, truth_scores=np.array([0.1, 0.2, 0.3, 0.4])), ("a", "b"), MaskSweep())
     assert list(shown.outlines) == ["mask", "truth"]
     assert shown.numbers["IoU with truth"] == 0.1
     assert shown.numbers["average precision"] == 0.4
 
 
 def test_a_curve_of_nothing_is_no_curve():
-    shown = explained_item(explained(curve=np.full((3, 3), np.nan)), ("a", "b"), Sweep())
+    shown = explained_item(explained(curve=np.full((3, 3), np.nan)), ("a", "b"), MaskSweep())
     assert (shown.curve, shown.chosen, shown.growth) == (None, None, None)
 
 
@@ -544,7 +543,7 @@ def test_the_gallery_takes_explanations_when_it_is_written(tmp_path):
         taken.append(True)
         yield explained()
 
-    made = explained_gallery(some(), Look(("x", "y"), (0.0, 1.0)), ("a", "b"), Sweep(close_px=3))
+    made = explained_gallery(some(), Look(("x", "y"), (0.0, 1.0)), ("a", "b"), MaskSweep(close_px=3))
     assert not taken
     write_page(page(made), tmp_path)
     assert taken

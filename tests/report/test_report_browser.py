@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from aliter.methods.walk.mask_sweep import MaskSweep
-from aliter.report.counterfactual import Explained, Sweep, explained_gallery
+from aliter.report.counterfactual import Explained, explained_gallery
 from aliter.report.gallery import Gallery, Item, Look
 from aliter.report.page import Page, Provenance, Section, write_page
 
@@ -213,7 +213,7 @@ def explained(number: int) -> Explained:
 
 def write(folder: Path, depth: int, one_file_bytes: int) -> Path:
     look = Look(("light", EVIL), (0.0, 1000.0), colours=("#ffffff", "#ff00ff"), depth=depth, pixel_um=0.5)
-    gallery = explained_gallery(map(explained, range(40)), look, CLASSES, Sweep(3))
+    gallery = explained_gallery(map(explained, range(40)), look, CLASSES, MaskSweep(close_px=3))
     page = Page(
         EVIL, EVIL, "counterfactual", {EVIL: EVIL}, (Section(EVIL, (gallery,)),), Provenance(EVIL, {EVIL: EVIL})
     )
@@ -239,7 +239,7 @@ def frames(number: int) -> Item:
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     look = Look(("light", "other"), (0.0, 1.0))
-    first = explained_gallery(map(explained, range(3)), look, CLASSES, Sweep(3))
+    first = explained_gallery(map(explained, range(3)), look, CLASSES, MaskSweep(close_px=3))
     second = Gallery(map(frames, range(4)), Look(("grey",), (0.0, 1.0)), ("image", "shifted"), axes=("shift", "score"))
     sections = (Section("First", (first,)), Section("Second", (second,)))
     return write_page(Page("Two", "Two.", "concepts", {}, sections, Provenance("", {})), tmp_path_factory.mktemp("two"))

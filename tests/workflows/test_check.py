@@ -91,6 +91,8 @@ def understood(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Unde
     folder = tmp_path_factory.mktemp("nothing")
     (folder / "temp").mkdir()
     with pytest.MonkeyPatch.context() as patch:
+        # PyTorch's own cache, which it makes when first used, is no trace of a check.
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("torch")))
         patch.setattr(tempfile, "tempdir", str(folder / "temp"))
         found = check(config, folder / "run")
     assert [path.name for path in folder.rglob("*")] == ["temp"]

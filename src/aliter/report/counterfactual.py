@@ -5,12 +5,14 @@ Plain values come in, one explained image at a time; where they are read from is
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
 
-from aliter.ops.masks import closed_grey
+from aliter.ops.curves import SHARES, population
 from aliter.report.figures import Axes, Band, bands, matrix
 from aliter.report.gallery import Gallery, Item, Look, growth_of
 from aliter.report.page import Drawing, Drawings
@@ -27,17 +29,18 @@ LEGEND: Mapping[str, str] = {
     "score": "area under the curve: near 1, a tiny region is enough to change the answer; 0, nothing changes it",
 }
 _SIZE, _CHANGE = "share of the image replaced", "rise of the target's probability"
-_GRID = np.linspace(0, 1, 101)
 _PERCENT = "\u00a0%"
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """How masks were made of attributions: what a mask sweep was set to."""
+class Sweep(Protocol):
+    """How masks were made of attributions."""
 
-    close_px: int = 11
-    blur_sigma_px: float = 2.0
-    channelwise: bool = True
+    @property
+    def blur_sigma_px(self) -> float:
+        """Width of the Gaussian that softens a mask."""
+
+    def closed(self, attribution: Float[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:
+        """Return the grey image whose values above a threshold are the mask of that threshold."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,7 @@ def _growth(one: Explained, curve: Float[np.ndarray, "T 3"], sweep: Sweep) -> UI
     """Return from which point of the curve on each value is replaced, if the attribution is there."""
     if one.attribution is None or not len(curve):
         return None
-    closed = closed_grey(torch.from_numpy(np.asarray(one.attribution)).float(), sweep.close_px, sweep.channelwise)
+    closed = sweep.closed(torch.from_numpy(np.asarray(one.attribution)).float())
     return growth_of(closed.numpy(), curve[:, 0])
 
 
@@ -234,10 +237,8 @@ def _warnings(one: Explained, classes: Sequence[str]) -> tuple[str, ...]:
 
 def _band(method: str, curves: Sequence[Float[np.ndarray, "T 3"]]) -> Band:
     """Return the quartiles of ``curves`` at each mask size."""
-    sound = [curve[np.isfinite(curve).all(axis=1)] for curve in curves]
-    rows = np.stack([np.interp(_GRID, curve[:, 1], curve[:, 2]) for curve in sound if len(curve)])
-    low, middle, high = np.quantile(rows, (0.25, 0.5, 0.75), axis=0)
-    return Band(_words(method), _GRID, low, middle, high)
+    low, middle, high = population(curves).T
+    return Band(_words(method), SHARES, low, middle, high)
 
 
 def _words(name: str) -> str:

@@ -1,13 +1,25 @@
 """Walks: one knob turns, the image and the answer change."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Tag
 
 from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.methods.walk.published_sweep import PublishedSweep
 
-Sweep = Annotated[MaskSweep | PublishedSweep, Field(discriminator="kind")]
+__all__ = ["MaskSweep", "PublishedSweep", "Sweep", "examples"]
+
+
+def _kind(value: Any) -> str:
+    """Return what ``value`` asks for: a mask sweep, if it does not say."""
+    kind = value.get("kind", "mask_sweep") if isinstance(value, Mapping) else getattr(value, "kind", "")
+    return str(kind)
+
+
+Sweep = Annotated[
+    Annotated[MaskSweep, Tag("mask_sweep")] | Annotated[PublishedSweep, Tag("published_sweep")], Discriminator(_kind)
+]
 """How masks are grown from an attribution: called as ``(score, x, counterfactual, attribution, target) -> Walk``."""
 
 

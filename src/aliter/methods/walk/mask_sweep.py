@@ -74,12 +74,16 @@ class MaskSweep(Spec):
         """
         if not (attribution.amin() >= 0 and attribution.amax() <= 1):
             raise DataError("expected an attribution in [0, 1], found values outside; take the absolute value, scale")
-        closed = closed_grey(attribution, self.close_px, self.channelwise)
+        closed = self.closed(attribution)
         threshold, size = self._distinct(closed)
         answer = answers(score, x, counterfactual, closed, threshold, self.blur_sigma_px)
         if not 0 <= target < answer.shape[1]:
             raise RequestError(f"expected a target among {answer.shape[1]} classes, found {target}; name one of them")
         return Walk(threshold, size, answer, x.detach().cpu().numpy())
+
+    def closed(self, attribution: Float[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:
+        """Return the grey image whose values above a threshold are the mask of that threshold."""
+        return closed_grey(attribution, self.close_px, self.channelwise)
 
     def mask(self, attribution: Float[Tensor, "C H W"], threshold: float) -> Bool[Tensor, "C H W"]:
         """Return the closed mask of ``threshold``, not blurred: what ``t`` is the size of."""

@@ -47,7 +47,7 @@ class PublishedSweep(Spec):
     ) -> Walk:
         """Return the walk from ``x`` to ``counterfactual``: 201 positions, equal masks and all."""
         thresholds = np.concatenate([[1.0], (np.arange(200) * 0.01 - 1)[::-1]])
-        closed = self._closed(attribution)
+        closed = self.closed(attribution)
         levels = torch.as_tensor(thresholds, dtype=closed.dtype, device=closed.device)
         size = torch.stack([(closed > level).double().mean() for level in levels]).cpu().numpy()
         answer = answers(score, x, counterfactual, closed, thresholds, self.blur_sigma_px)
@@ -55,7 +55,7 @@ class PublishedSweep(Spec):
 
     def mask(self, attribution: Float[Tensor, "C H W"], threshold: float) -> Bool[Tensor, "C H W"]:
         """Return the closed mask of ``threshold``, not blurred."""
-        return self._closed(attribution) > threshold
+        return self.closed(attribution) > threshold
 
     def hybrid(
         self, x: Float[Tensor, "C H W"], counterfactual: Float[Tensor, "C H W"], mask: Bool[Tensor, "C H W"]
@@ -63,7 +63,8 @@ class PublishedSweep(Spec):
         """Return the query with what is in the blurred ``mask`` replaced: what the walk scored."""
         return hybrid(x, counterfactual, mask, self.blur_sigma_px)
 
-    def _closed(self, attribution: Float[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:
+    def closed(self, attribution: Float[Tensor, "C H W"]) -> Float[Tensor, "C H W"]:
+        """Return the grey image whose values above a threshold are the mask of that threshold."""
         grey = attribution.float()
         if not self.channelwise:
             grey = repeat(reduce(grey, "c h w -> h w", "max"), "h w -> c h w", c=len(grey))

@@ -11,9 +11,10 @@ from aliter.core.spec import Spec
 from aliter.data import layout
 from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.run import Figure, Run
-from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.methods.walk import MaskSweep, PublishedSweep, Sweep
 from aliter.methods.walk.swept import Swept, swept
 from aliter.nets.frozen import Frozen
+from aliter.ops.curves import population
 from aliter.ops.truth import overlap
 from aliter.workflows.counterfactual.classify import classifier_of
 from aliter.workflows.counterfactual.pairs import Pairs, methods_of, pairs_of
@@ -28,7 +29,8 @@ TRUTH = ("IoU", "precision", "recall", "average precision")
 class Evaluating(Spec):
     """How attributions are scored."""
 
-    sweep: MaskSweep = MaskSweep()
+    sweep: Sweep = MaskSweep()
+    """How masks are grown; ``{kind: published_sweep}`` for comparison with published figures."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,20 @@ def evaluate(config: "Config", run: Run) -> None:
         _Case(pairs, method, pairs.name("truth") in run) for pairs in pairs_of(run) for method in methods_of(run, pairs)
     ]
     fill(_evaluator, config, run, [_task(run, case, config.evaluate.sweep.steps) for case in cases])
+    for case in cases:
+        curves = run.load(case.name("curves"))
+        run.save(case.name("population"), population(curves.reshape(-1, *curves.shape[2:])), ("share", "quartile"))
+    for pairs in pairs_of(run):
+        _rank(run, pairs, methods_of(run, pairs))
     run.record(_figures(run, cases))
+
+
+def _rank(run: Run, pairs: Pairs, methods: list[str]) -> None:
+    """Write which method explains each counterfactual best, by score; of equals the first."""
+    if methods:
+        scores = np.stack([run.load(pairs.name(f"scores/{method}")) for method in methods])
+        best = run.create(pairs.name("best"), scores.shape[1:], np.int16, ("index", "batch"), {"methods": methods})
+        best[...] = scores.argmax(0)
 
 
 def _task(run: Run, case: _Case, steps: int) -> Task[_Case]:
@@ -77,7 +92,9 @@ def _evaluator(config: "Config", run: Run) -> Compute[_Case]:
     return partial(_evaluate, classifier_of(config, run), config.evaluate.sweep, run)
 
 
-def _evaluate(probe: Frozen, sweep: MaskSweep, run: Run, case: _Case, rows: slice) -> dict[str, np.ndarray]:
+def _evaluate(
+    probe: Frozen, sweep: MaskSweep | PublishedSweep, run: Run, case: _Case, rows: slice
+) -> dict[str, np.ndarray]:
     """Return what is written of a block, by name."""
     queries, generated = case.pairs.queries(run, rows), case.pairs.generated(run, rows)
     maps = np.asarray(run.array(case.name("attributions"))[rows]).astype(np.float32)

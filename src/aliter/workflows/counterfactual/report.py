@@ -16,11 +16,10 @@ from aliter.core.spec import Spec
 from aliter.data.images import to_signed
 from aliter.data.layout import ROWS, attributes, unpack
 from aliter.data.run import Figure, Run
-from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.methods.walk import MaskSweep, PublishedSweep
 from aliter.report.counterfactual import (
     Explained,
     Group,
-    Sweep,
     confusion_matrix,
     curves_by_pair,
     explained_gallery,
@@ -48,9 +47,8 @@ def report(config: "Config", run: Run) -> None:
     facts, sweep = run.facts, config.evaluate.sweep
     classes = tuple(facts["classes"])
     look = Look(tuple(facts["channels"]), tuple(facts["range"]), _window(run), depth=_depth(run))
-    setting = Sweep(sweep.close_px, sweep.blur_sigma_px, sweep.channelwise)
     tables = [replace(figure_table(figures), caption=stage) for stage, figures in run.figures().items()]
-    gallery = explained_gallery(_explained(run, sweep, config.report.items), look, classes, setting)
+    gallery = explained_gallery(_explained(run, sweep, config.report.items), look, classes, sweep)
     page = Page(
         title="Counterfactuals",
         lead=(
@@ -69,7 +67,7 @@ def report(config: "Config", run: Run) -> None:
     write_page(page, run.folder / "report")
 
 
-def _explained(run: Run, sweep: MaskSweep, most: int) -> Iterator[Explained]:
+def _explained(run: Run, sweep: MaskSweep | PublishedSweep, most: int) -> Iterator[Explained]:
     """Yield what the gallery shows: of each kind and method the best, and the worst, so that failures are seen."""
     for (_, method), members in _by_method(run).items():
         readers = [_Reader(run, sweep, pairs, method) for pairs in members]
@@ -87,7 +85,7 @@ def _explained(run: Run, sweep: MaskSweep, most: int) -> Iterator[Explained]:
 class _Reader:
     """Reads what is known of one pair after the other; every array is opened once."""
 
-    def __init__(self, run: Run, sweep: MaskSweep, pairs: Pairs, method: str):
+    def __init__(self, run: Run, sweep: MaskSweep | PublishedSweep, pairs: Pairs, method: str):
         self.run, self.sweep, self.pairs, self.method = run, sweep, pairs, method
         self._open = lru_cache(maxsize=None)(run.array)
 

@@ -88,9 +88,9 @@ class Counts:
         lengths, form = shape[:1], name
         if axes[0] == "index" and re.fullmatch(r"\d+", last):
             lengths, form = self.explained, f"{prefix}/{{class}}"
-        elif axes[0] == "index" and re.fullmatch(r"\d+_\d+", last):
-            members = pairs[name.partition("/")[0]]
-            lengths, form = [self.explained[source] for source, _ in members], f"{prefix}/{{pair}}"
+        elif re.fullmatch(r"\d+_\d+", last):
+            members, form = pairs[name.partition("/")[0]], f"{prefix}/{{pair}}"
+            lengths = [self.explained[source] if axes[0] == "index" else shape[0] for source, _ in members]
         return _sized(form, lengths, array, tuple(shape[1:]))
 
 
