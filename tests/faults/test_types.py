@@ -9,7 +9,7 @@ import tifffile
 from aliter.core.errors import AliterError, DataError
 from aliter.data.run import Run
 from aliter.workflows.counterfactual import STAGES, Config
-from aliter.workflows.counterfactual.gather import images_of
+from aliter.workflows.gather import images_of
 from aliter.workflows.stage import due, run_stages
 
 CLASSIFY = {

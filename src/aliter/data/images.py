@@ -87,20 +87,26 @@ def draw_splits(count: int, seed: int, label: int, groups: Sequence[str] = ()) -
 class Images:
     """The images of one store, numbered over all classes; it takes, never draws."""
 
-    def __init__(self, path: Path, declared: tuple[float, float] | None = None):
+    def __init__(self, path: Path, declared: tuple[float, float] | None = None, only: tuple[str, ...] | None = None):
         """Open the store at ``path``; a ``declared`` range takes the place of the one that it states.
+
+        With ``only`` it is as if the store held these classes alone, in this order.
 
         Raises
         ------
         DataError
             If there is no store of images, or a part of it is missing.
         RequestError
-            If neither it nor ``declared`` gives a range for images of floats.
+            If neither it nor ``declared`` gives a range for images of floats, or it lacks a class of ``only``.
         """
         self.path = path
         self.root = layout.open_store(path)
         facts = layout.attributes(self.root)
-        self.classes: tuple[str, ...] = tuple(_listed(facts, "classes", path))
+        there = _listed(facts, "classes", path)
+        self.classes: tuple[str, ...] = tuple(there) if only is None else only
+        if missing := [name for name in self.classes if name not in there]:
+            raise RequestError(f"{path}: expected a class of {', '.join(there)}; found '{missing[0]}'")
+        self._places = [there.index(name) for name in self.classes]
         self.channels: tuple[str, ...] = tuple(_listed(facts, "channels", path))
         self.source: dict[str, Any] = dict(facts.get("source", {}))
         self._arrays = self._found("images")
@@ -176,7 +182,7 @@ class Images:
 
     def _found(self, name: str) -> list[zarr.Array[Any]]:
         try:
-            return [layout.array(self.root, f"{name}/{label}") for label in range(len(self.classes))]
+            return [layout.array(self.root, f"{name}/{place}") for place in self._places]
         except RunError as error:
             raise DataError(f"{self.path}: {error}") from error
 

@@ -10,6 +10,7 @@ from jaxtyping import Int, Shaped, UInt8
 
 from aliter.core.errors import DataError
 from aliter.data import reader
+from aliter.data.digits import Digits, header
 from aliter.data.folder import Finding
 from aliter.data.images import SPLITS, Header, Images, Split, draw_splits, full_range, write_images
 from aliter.data.picture import Unusable
@@ -65,8 +66,8 @@ class Census:
         return int(self.counts.sum()) * prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-def census(source: Path | Simulation, declared: tuple[float, float] | None) -> Census:
-    """Return what is known of the images in a folder per class, a store, or a simulation.
+def census(source: Path | Digits | Simulation, declared: tuple[float, float] | None) -> Census:
+    """Return what is known of the images in a folder per class, a store, a package, or a simulation.
 
     Raises
     ------
@@ -75,10 +76,12 @@ def census(source: Path | Simulation, declared: tuple[float, float] | None) -> C
     DataError
         If any file cannot be used: lists them all.
     """
-    return _of_path(source, declared) if isinstance(source, Path) else _of_simulation(source)
+    if isinstance(source, Path):
+        return _of_path(source, declared)
+    return _of_header(header(source)) if isinstance(source, Digits) else _of_simulation(source)
 
 
-def write_sample(source: Path | Simulation, found: Census, out: Path) -> Images:
+def write_sample(source: Path | Digits | Simulation, found: Census, out: Path) -> Images:
     """Write a store at ``out`` with a few images of each class and split, the first among them, and return it.
 
     Raises
@@ -116,6 +119,10 @@ def _of_path(source: Path, declared: tuple[float, float] | None) -> Census:
     drawn = tuple(draw_splits(len(ids), 0, label) for label, ids in enumerate(found.ids))
     shape, dtype, splits = picture.shape, picture.dtype, found.splits or drawn
     return Census(found.classes, picture.channels, shape, dtype, span, stated, found.ids, splits, not held)
+
+
+def _of_header(said: Header) -> Census:
+    return Census(said.classes, said.channels, said.shape, said.dtype, said.range, True, said.ids, said.splits, True)
 
 
 def _of_simulation(source: Simulation) -> Census:

@@ -12,32 +12,25 @@ Adjavon et al. 2024, Quantitative attributions with counterfactuals, bioRxiv 202
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Discriminator, Tag
+from typing import Literal
 
 from aliter.core.spec import Spec
-from aliter.data.simulate import Simulation
 from aliter.workflows.counterfactual.attribute import Attributing, attribute
 from aliter.workflows.counterfactual.classify import Classifying, classify
 from aliter.workflows.counterfactual.evaluate import Evaluating, evaluate
-from aliter.workflows.counterfactual.gather import gather
 from aliter.workflows.counterfactual.generate import Generating, generate, generates
 from aliter.workflows.counterfactual.report import Reporting, report
 from aliter.workflows.counterfactual.translate import Translating, translate
+from aliter.workflows.gather import Source, gather
 from aliter.workflows.stage import Stage
-
-
-def _source(value: Any) -> str:
-    return "path" if isinstance(value, str | Path) else "simulate"
 
 
 class Config(Spec):
     """Everything the workflow may be asked: a block for each stage, named like it."""
 
     workflow: Literal["counterfactual"] = "counterfactual"
-    images: Annotated[Annotated[Path, Tag("path")] | Annotated[Simulation, Tag("simulate")], Discriminator(_source)]
-    """A folder per class, a store, or how to draw one."""
+    images: Source
+    """A folder per class, a store, digits that come in a package, or how to draw images."""
     range: tuple[float, float] | None = None
     """Intensities that networks see as -1 and 1; needed for floats, else the full range of the type."""
     pairs: Path | None = None

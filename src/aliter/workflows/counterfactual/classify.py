@@ -1,30 +1,23 @@
 """Train the classifier that is to be explained."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import nn
 
-from aliter.core.batch import Batch, Draw
 from aliter.core.errors import AliterError
-from aliter.core.rng import chance
 from aliter.core.spec import Spec
-from aliter.data import sampling
-from aliter.data.images import SPLITS, Images, Split
+from aliter.data.images import SPLITS, Images
 from aliter.data.run import Figure, Run
 from aliter.methods.objective.classify import Classify
 from aliter.nets.blocks import initialise
 from aliter.nets.classifier import Classifier, Timm
 from aliter.nets.frozen import Frozen
 from aliter.nets.own import Own, save_script
-from aliter.ops.classification import balanced_accuracy, calibration_error, confusion, wilson
-from aliter.train.fit import Game, Judge, fit, recall
+from aliter.train.fit import Game, fit, recall
 from aliter.train.plan import Fit
-from aliter.workflows.counterfactual.gather import images_of
+from aliter.workflows.classifier import examine, judge, labelled, predicted
+from aliter.workflows.gather import images_of
 
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
@@ -55,7 +48,7 @@ def classify(config: "Config", run: Run) -> None:
     probe = Frozen(net.to(run.device))
     figures: list[Figure] = []
     for split in splits:
-        figures += _examine(probe, images, split, run)
+        figures += examine(probe, images, split, run)
     if _learns(choice):
         figures.append(_copy(net, probe, images, run))
     run.record(figures)
@@ -67,43 +60,6 @@ def classifier_of(config: "Config", run: Run) -> Frozen:
     if _learns(config.classify):
         recall({"classifier": net}, run, "classifier")
     return Frozen(net.to(run.device))
-
-
-def labelled(images: Images) -> Draw:
-    """Return draws of training images ``x`` and labels ``y``, classes evenly."""
-    train = images.split("train")
-    labels = images.labels[train]
-
-    def draw(seed: int, step: int, size: int) -> Batch:
-        numbers = train[sampling.balanced(labels, chance(seed, "step", step, "images"), size)]
-        tensors = {
-            "x": torch.from_numpy(images.signed(numbers)),
-            "y": torch.from_numpy(images.labels[numbers]),
-        }
-        return Batch(step, tuple(images.ids[number] for number in numbers), seed, tensors)
-
-    return draw
-
-
-def judge(images: Images) -> Judge:
-    """Return a judge of accuracy and cross-entropy on the validation images."""
-    numbers = images.split("val")
-
-    def figures(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
-        scores = torch.from_numpy(predicted(Frozen(nets["classifier"]), images, numbers))
-        labels = torch.from_numpy(images.labels[numbers])
-        return {
-            "accuracy": float((scores.argmax(1) == labels).float().mean()),
-            "cross_entropy": float(F.nll_loss(scores.clamp_min(1e-12).log(), labels)),
-        }
-
-    return figures
-
-
-def predicted(probe: Frozen, images: Images, numbers: np.ndarray) -> np.ndarray:
-    """Return the probabilities (N, K) of the images of these numbers."""
-    blocks = (torch.from_numpy(images.signed(block)) for _, block in images.blocks(numbers))
-    return np.concatenate([probe.scores(x).cpu().numpy() for x in blocks])
 
 
 def _learns(choice: Classifying) -> bool:
@@ -132,18 +88,3 @@ def _copy(net: nn.Module, probe: Frozen, images: Images, run: Run) -> Figure:
     if its != mine:
         raise AliterError(f"{path}: expected a copy with an accuracy of {mine}, found {its}; report this as a defect")
     return Figure("accuracy of the exported copy, val", its, len(numbers), note=f"{COPY}, loaded again; as it must be")
-
-
-def _examine(probe: Frozen, images: Images, split: Split, run: Run) -> list[Figure]:
-    numbers = images.split(split)
-    scores = predicted(probe, images, numbers)
-    labels = images.labels[numbers]
-    counts = confusion(labels, scores.argmax(1), len(images.classes))
-    run.save(f"confusion/{split}", counts, ("class", "predicted"))
-    accuracy = float(np.trace(counts) / counts.sum())
-    low, high = wilson(accuracy, len(numbers))
-    return [
-        Figure(f"accuracy, {split}", accuracy, len(numbers), low, high),
-        Figure(f"balanced accuracy, {split}", balanced_accuracy(counts), len(numbers)),
-        Figure(f"calibration error, {split}", calibration_error(scores, labels), len(numbers)),
-    ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aliter.data import layout, ledger
+from aliter.data.digits import Digits
 from aliter.data.images import IN_MEMORY, SPLITS, Images, Split
 from aliter.data.run import Run
 from aliter.data.sample import Census, census, write_sample
@@ -20,8 +21,9 @@ from aliter.data.simulate.store import write_simulation
 from aliter.nets.own import Own
 from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit
+from aliter.workflows.classifier import labelled, predicted
 from aliter.workflows.counterfactual.attribute import BATCH
-from aliter.workflows.counterfactual.classify import classifier_of, labelled, predicted
+from aliter.workflows.counterfactual.classify import classifier_of
 from aliter.workflows.counterfactual.generate import generates
 from aliter.workflows.counterfactual.given import Explained
 from aliter.workflows.counterfactual.sizes import Counts, Held, held
@@ -81,7 +83,7 @@ def estimate(config: "Config", found: Census, run: Run) -> tuple[Images, tuple[C
 
 def _sample(config: "Config", found: Census, out: Path) -> Images:
     """Write a few images; a simulator plants its own pairs, unless others are given."""
-    if isinstance(config.images, Path) or config.pairs is not None:
+    if isinstance(config.images, Path | Digits) or config.pairs is not None:
         return write_sample(config.images, found, out)
     write_simulation(config.images.model_copy(update={"count": min(config.images.count, _DRAWN)}), out)
     return Images(out, found.range)

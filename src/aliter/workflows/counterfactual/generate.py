@@ -15,12 +15,13 @@ from aliter.data.images import Images, Split
 from aliter.data.run import Figure, Run
 from aliter.nets.frozen import Frozen
 from aliter.ops.classification import wilson
-from aliter.workflows.counterfactual.classify import classifier_of, predicted
-from aliter.workflows.counterfactual.gather import images_of
+from aliter.workflows.classifier import predicted
+from aliter.workflows.counterfactual.classify import classifier_of
 from aliter.workflows.counterfactual.given import Explained, Given, given
 from aliter.workflows.counterfactual.search import Found, Search
 from aliter.workflows.counterfactual.translate import KINDS, translator_of
 from aliter.workflows.counterfactual.translation import Kind
+from aliter.workflows.gather import images_of
 
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config

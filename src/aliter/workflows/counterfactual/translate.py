@@ -26,8 +26,8 @@ from aliter.ops.intensity import pearson
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Average, Fit, Pace
 from aliter.workflows.counterfactual.classify import classifier_of
-from aliter.workflows.counterfactual.gather import images_of
 from aliter.workflows.counterfactual.translation import Kind, Translator
+from aliter.workflows.gather import images_of
 
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config

