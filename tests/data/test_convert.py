@@ -18,8 +18,9 @@ from aliter.core.errors import DataError, RequestError, ResourceError
 from aliter.data import convert as converting
 from aliter.data import picture, reader
 from aliter.data.convert import convert, scan, write_folder
-from aliter.data.images import SPLITS, Images, draw_splits
+from aliter.data.images import Images
 from aliter.data.picture import Unusable
+from aliter.data.splits import SPLITS, draw_splits
 
 INTEGERS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 

@@ -9,8 +9,9 @@ from sklearn.datasets import load_digits
 
 from aliter.core.errors import RequestError
 from aliter.data.digits import Digits, write_digits
-from aliter.data.images import SPLITS, Images
+from aliter.data.images import Images
 from aliter.data.sample import census
+from aliter.data.splits import SPLITS
 
 
 @pytest.mark.parametrize(("name", "side", "sevens", "ones"), [("mnist", 28, 500, 500), ("small", 8, 179, 182)])

@@ -13,16 +13,8 @@ from hypothesis import strategies as st
 from aliter.core.errors import DataError, RequestError
 from aliter.data import images as module
 from aliter.data import layout
-from aliter.data.images import (
-    SPLITS,
-    Header,
-    Images,
-    draw_splits,
-    from_signed,
-    full_range,
-    to_signed,
-    write_images,
-)
+from aliter.data.images import Header, Images, from_signed, full_range, to_signed, write_images
+from aliter.data.splits import SPLITS
 
 COUNTS = (70, 3, 130)
 SHAPE = (2, 3, 4)
@@ -164,6 +156,11 @@ def test_groups_are_stored(tmp_path: Path) -> None:
     write_images(tmp_path / "store", header((2, 2), groups=groups), values)
     root = layout.open_store(tmp_path / "store")
     assert [layout.unpack(np.asarray(root[f"groups/{label}"])) for label in range(2)] == [list(one) for one in groups]
+    assert Images(tmp_path / "store").groups == ["plate 1", "plate 2", "plate 1", "plate 3"]
+
+
+def test_no_groups_are_none(store: Path) -> None:
+    assert Images(store).groups == []
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 6), (3, 2, 5, 6)])
@@ -259,44 +256,3 @@ def test_integers_are_clipped_not_wrapped(dtype: str) -> None:
 def test_floats_have_no_range_of_their_own() -> None:
     with pytest.raises(RequestError, match="declare one"):
         full_range("float32", Path("store"))
-
-
-# Splits
-
-
-@given(count=st.integers(0, 300), seed=st.integers(0, 5), label=st.integers(0, 3))
-def test_fractions(count: int, seed: int, label: int) -> None:
-    splits = draw_splits(count, seed, label)
-    train, val, test = np.bincount(splits, minlength=3)
-    held_out = 0 if count < 3 else max(1, round(count / 10))
-    assert (train, val, test) == (count - 2 * held_out, held_out, held_out)
-    assert np.array_equal(splits, draw_splits(count, seed, label))
-
-
-def test_seed_and_class_change_the_draw() -> None:
-    draws = [tuple(draw_splits(100, seed, label)) for seed in range(3) for label in range(3)]
-    assert len(set(draws)) == 9
-
-
-def test_each_image_is_as_likely_to_be_held_out() -> None:
-    drawn = np.stack([draw_splits(20, seed, 0) for seed in range(600)])
-    for split, share in enumerate((0.8, 0.1, 0.1)):
-        assert np.allclose((drawn == split).mean(axis=0), share, atol=0.08)
-
-
-@given(groups=st.lists(st.sampled_from("abcdefghijkl"), min_size=1, max_size=60), seed=st.integers(0, 5))
-def test_no_group_stands_in_two_splits(groups: list[str], seed: int) -> None:
-    splits = draw_splits(len(groups), seed, 0, groups)
-    where: dict[str, set[int]] = {}
-    for group, split in zip(groups, splits, strict=True):
-        where.setdefault(group, set()).add(int(split))
-    assert all(len(found) == 1 for found in where.values())
-    if len(where) > 2:
-        assert set(splits.tolist()) == {0, 1, 2}
-
-
-@given(groups=st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=30), cut=st.integers(0, 30))
-def test_groups_hold_over_classes_drawn_together(groups: list[str], cut: int) -> None:
-    splits = draw_splits(len(groups), 0, 0, groups)
-    first, second = (dict(zip(groups[part], splits[part], strict=True)) for part in (slice(cut), slice(cut, None)))
-    assert all(first[name] == second[name] for name in first.keys() & second.keys())

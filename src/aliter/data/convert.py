@@ -17,9 +17,10 @@ from aliter.core.progress import Advance, progress
 from aliter.data import reader
 from aliter.data.files import explained
 from aliter.data.folder import Finding
-from aliter.data.images import SPLITS, Header, Images, draw_splits, full_range, write_images
+from aliter.data.images import Header, Images, full_range, write_images
 from aliter.data.picture import Picture, Unusable
 from aliter.data.scan import Scan, scan, table
+from aliter.data.splits import SPLITS, draw_splits
 from aliter.data.tiff import write_tiff
 
 __all__ = ["Scan", "convert", "scan", "write_folder"]

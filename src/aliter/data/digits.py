@@ -13,7 +13,8 @@ from pydantic import field_validator
 
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
-from aliter.data.images import Header, draw_splits, write_images
+from aliter.data.images import Header, write_images
+from aliter.data.splits import draw_splits
 
 Name = Literal["mnist", "small"]
 _BRIGHTEST: Mapping[Name, float] = {"mnist": 255.0, "small": 16.0}

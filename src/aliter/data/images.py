@@ -1,21 +1,18 @@
 """Images in a store: read only, one declared range, stored splits."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import zarr
 from jaxtyping import Float32, Int, Shaped, UInt8
 
 from aliter.core.errors import DataError, RequestError, RunError
-from aliter.core.rng import chance
 from aliter.data import layout
-
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+from aliter.data.splits import SPLITS, Split
 
 IN_MEMORY = 1 << 30
 """Images that take up to so many bytes are held in memory; beyond, they are read as they are asked for."""
@@ -66,22 +63,6 @@ def write_images(path: Path, header: Header, block: Block) -> None:
         _write_column(root, f"splits/{label}", header.splits[label])
         if header.groups:
             _write_column(root, f"groups/{label}", layout.pack(list(header.groups[label])))
-
-
-def draw_splits(count: int, seed: int, label: int, groups: Sequence[str] = ()) -> UInt8[np.ndarray, " N"]:
-    """Return a split for each of ``count`` images of a class: 80/10/10 per cent, whole groups together.
-
-    Where there are ``groups``, pass those of all classes at once: drawn class by class, one might stand in two splits.
-    """
-    names = list(groups) or [str(index) for index in range(count)]
-    unique = sorted(set(names))
-    keys = ("split",) if groups else ("split", label)
-    order = chance(seed, *keys).permutation(len(unique))
-    held_out = max(1, round(len(unique) / 10)) if len(unique) > 2 else 0
-    of_group = {
-        unique[one]: 2 if rank < held_out else 1 if rank < 2 * held_out else 0 for rank, one in enumerate(order)
-    }
-    return np.array([of_group[name] for name in names], np.uint8)
 
 
 class Images:
@@ -143,6 +124,13 @@ class Images:
     def splits(self) -> UInt8[np.ndarray, " N"]:
         """The index into ``SPLITS`` for every image."""
         return np.concatenate(self._column("splits"))
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """The group of every image (plate, donor, slide ...); nothing at all where none is known."""
+        if "groups" not in self.root:
+            return []
+        return [one for column in self._column("groups") for one in layout.unpack(column)]
 
     def split(self, name: Split, label: int | None = None) -> Int[np.ndarray, " N"]:
         """Return the numbers of the images in a split, of one class or of all.

@@ -12,10 +12,11 @@ from aliter.core.errors import DataError
 from aliter.data import reader
 from aliter.data.digits import Digits, header
 from aliter.data.folder import Finding
-from aliter.data.images import SPLITS, Header, Images, Split, draw_splits, full_range, write_images
+from aliter.data.images import Header, Images, full_range, write_images
 from aliter.data.picture import Unusable
 from aliter.data.scan import scan, table
 from aliter.data.simulate import Simulation
+from aliter.data.splits import SPLITS, Split, draw_splits
 
 _FIRST, _SPREAD = 4, 12
 """Images of each class that are taken: the first of each split, and some spread over all."""

@@ -13,8 +13,9 @@ from aliter.core.errors import DataError, RequestError
 from aliter.core.progress import progress
 from aliter.data import reader
 from aliter.data.folder import Finding, Place, Search, places
-from aliter.data.images import SPLITS, Images
+from aliter.data.images import Images
 from aliter.data.picture import Picture, Unusable
+from aliter.data.splits import SPLITS
 
 _SHOWN = 20
 

@@ -13,9 +13,10 @@ from aliter.core.errors import ResourceError
 from aliter.core.spec import Spec
 from aliter.data import ledger
 from aliter.data.doctor import memory_total
-from aliter.data.images import SPLITS, Images
+from aliter.data.images import Images
 from aliter.data.run import Run
 from aliter.data.sample import Census
+from aliter.data.splits import SPLITS
 from aliter.workflows import WORKFLOWS, name_of, workflow
 from aliter.workflows.stage import Due, Stage, due
 from aliter.workflows.trial import Cost

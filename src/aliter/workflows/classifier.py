@@ -10,8 +10,9 @@ from torch import nn
 from aliter.core.batch import Batch, Draw
 from aliter.core.rng import chance
 from aliter.data import sampling
-from aliter.data.images import Images, Split
+from aliter.data.images import Images
 from aliter.data.run import Figure, Run
+from aliter.data.splits import Split
 from aliter.nets.frozen import Frozen
 from aliter.ops.classification import balanced_accuracy, calibration_error, confusion, wilson
 from aliter.train.fit import Judge

@@ -6,8 +6,9 @@ import numpy as np
 
 from aliter.core.progress import progress
 from aliter.data import layout
-from aliter.data.images import SPLITS, Header, Images, draw_splits, write_images
+from aliter.data.images import Header, Images, write_images
 from aliter.data.simulate import Simulation
+from aliter.data.splits import SPLITS, draw_splits
 
 
 def write_simulation(simulation: Simulation, path: Path) -> None:

@@ -7,8 +7,9 @@ from torch import nn
 
 from aliter.core.errors import AliterError
 from aliter.core.spec import Spec
-from aliter.data.images import SPLITS, Images
+from aliter.data.images import Images
 from aliter.data.run import Figure, Run
+from aliter.data.splits import SPLITS
 from aliter.methods.objective.classify import Classify
 from aliter.nets.blocks import initialise
 from aliter.nets.classifier import Classifier, Timm

@@ -14,10 +14,11 @@ import numpy as np
 
 from aliter.data import layout, ledger
 from aliter.data.digits import Digits
-from aliter.data.images import IN_MEMORY, SPLITS, Images, Split
+from aliter.data.images import IN_MEMORY, Images
 from aliter.data.run import Run
 from aliter.data.sample import Census, census, write_sample
 from aliter.data.simulate.store import write_simulation
+from aliter.data.splits import SPLITS, Split
 from aliter.nets.own import Own
 from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit

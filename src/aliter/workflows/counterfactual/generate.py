@@ -11,8 +11,9 @@ from aliter.core.errors import RequestError
 from aliter.core.progress import progress
 from aliter.core.spec import Spec
 from aliter.data import layout
-from aliter.data.images import Images, Split
+from aliter.data.images import Images
 from aliter.data.run import Figure, Run
+from aliter.data.splits import Split
 from aliter.nets.frozen import Frozen
 from aliter.ops.classification import wilson
 from aliter.workflows.classifier import predicted

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float32, Int, Shaped
 
 from aliter.core.errors import DataError, RequestError
 from aliter.data import layout, reader
-from aliter.data.images import Images, Split, to_signed
+from aliter.data.images import Images, to_signed
+from aliter.data.splits import Split
 
 NAME = "given"
 """The kind of pairs that come as a folder, which has no name for them."""

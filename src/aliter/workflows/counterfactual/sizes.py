@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import zarr
 
 from aliter.data import layout, ledger
-from aliter.data.images import SPLITS, Images, Split
+from aliter.data.images import Images
 from aliter.data.run import Run
 from aliter.data.sample import Census
+from aliter.data.splits import SPLITS, Split
 from aliter.workflows.trial import ArraySize
 
 if TYPE_CHECKING:

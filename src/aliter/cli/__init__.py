@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from aliter.cli.console import Debug, Device, debugging, out, set_debug, shipped
 from aliter.core.errors import AliterError, Interrupted, RequestError
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-out = Console(soft_wrap=True)
-_debug = False
-
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Device = Annotated[str, typer.Option(help="Where networks run: cpu, cuda or mps.")]
 
 
 def main() -> None:
@@ -39,7 +35,7 @@ def main() -> None:
     try:
         app()
     except AliterError as error:
-        if _debug:
+        if debugging():
             raise
         logging.getLogger("aliter").error("%s", error)
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"aliter: {error}", markup=False)
@@ -57,11 +53,11 @@ def demo(
 
     Example: aliter demo counterfactual
     """
-    _set_debug(debug)
+    set_debug(debug)
     from aliter.data.run import Run
     from aliter.workflows import place, read
 
-    config = read(_shipped(workflow, "demo"))
+    config = read(shipped(workflow, "demo"))
     _carry_out(config, Run(to or place(config, "demo"), config, device))
 
 
@@ -84,7 +80,7 @@ def simulate(
     from aliter.data.simulate import SIMULATIONS
     from aliter.data.simulate.store import write_simulation
 
-    _set_debug(debug)
+    set_debug(debug)
     if kind not in SIMULATIONS:
         raise RequestError(f"expected one of {', '.join(SIMULATIONS)}; found '{kind}'")
     if to.exists():
@@ -114,7 +110,7 @@ def run(
 
     Example: aliter run configs/counterfactual/tiny.yaml --to runs/tiny
     """
-    _set_debug(debug)
+    set_debug(debug)
     from aliter.data.run import Run
     from aliter.workflows import place, read
 
@@ -136,7 +132,7 @@ def check(
 
     Example: aliter check configs/counterfactual/tiny.yaml
     """
-    _set_debug(debug)
+    set_debug(debug)
     from aliter.workflows import place, read
     from aliter.workflows.check import check as understand
 
@@ -159,7 +155,7 @@ def doctor(debug: Debug = False) -> None:
 
     Example: aliter doctor
     """
-    _set_debug(debug)
+    set_debug(debug)
     from aliter.data.doctor import doctor as examine
 
     for row in examine():
@@ -174,7 +170,7 @@ def show(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a r
     """
     from aliter.data.run import Run
 
-    _set_debug(debug)
+    set_debug(debug)
     found = Run(path)
     out.print(f"stages: {', '.join(found.finished) or 'none finished'}", markup=False)
     table = Table("stage", "figure", "value", "95 % interval", "images", "note")
@@ -198,7 +194,7 @@ def report(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a
     from aliter.workflows import name_of, read, workflow
     from aliter.workflows.stage import due, run_stages
 
-    _set_debug(debug)
+    set_debug(debug)
     config = read(path / "config.yaml")
     stages = workflow(name_of(config)).STAGES
     found = Run(path, config)
@@ -229,20 +225,6 @@ def _carry_out(config: "Spec", found: "Run", until: str | None = None, source: P
         run_stages(waiting, config, found, say)
     page = found.path / "report" / "index.html"
     say(f"open {page}" if page.is_file() else f"see aliter show {found.path}")
-
-
-def _shipped(workflow: str, name: str) -> Path:
-    """Return the config ``name`` of ``workflow`` that comes with the package."""
-    here = Path(__file__).parent
-    for folder in (here / "configs", here.parents[1] / "configs"):
-        if (folder / workflow / f"{name}.yaml").is_file():
-            return folder / workflow / f"{name}.yaml"
-    raise RequestError(f"expected a workflow that has a {name}; found '{workflow}'; see 'aliter --help'")
-
-
-def _set_debug(debug: bool) -> None:
-    global _debug
-    _debug = debug
 
 
 @contextmanager
