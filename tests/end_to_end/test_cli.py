@@ -57,6 +57,18 @@ def test_a_folder_that_was_simulated_runs(micro: Path, finish: Finish, tmp_path:
     assert "accuracy, test" in output
 
 
+def test_strict_stops_at_a_broken_checkpoint(micro: Path, finish: Finish, tmp_path: Path) -> None:
+    code, _, errors = finish("run", micro, "--to", "run", "--stage", "classify")
+    assert code == 0, errors
+    (newest,) = (path for path in tmp_path.glob("run/checkpoints/*-00000012.safetensors") if "best" not in path.name)
+    newest.write_bytes(newest.read_bytes()[:-5])
+    micro.write_text(micro.read_text().replace("{steps: 12, size: 8", "{steps: 16, size: 8"))
+    code, _, errors = finish("run", micro, "--to", "run", "--stage", "classify", "--strict")
+    assert code == 3
+    assert newest.name in errors
+    assert "Traceback" not in errors
+
+
 def test_what_is_missing_is_named(finish: Finish) -> None:
     assert finish("show", "nothing")[0] == 2
     assert finish("demo", "nothing")[0] == 2

@@ -46,10 +46,11 @@ class Signalled:
     [
         ((signal.SIGINT,), "stopped at step 2 of 5; the same command goes on", 2),
         ((signal.SIGTERM,), "stopped at step 2 of 5; the same command goes on", 2),
+        ((signal.SIGUSR1,), "stopped at step 2 of 5; the same command goes on", 2),
         ((signal.SIGINT, signal.SIGINT), "stopped at once; the same command goes on", 0),
         ((signal.SIGTERM, signal.SIGINT), "stopped at once; the same command goes on", 0),
     ],
-    ids=["SIGINT", "SIGTERM", "SIGINT twice", "SIGTERM, SIGINT"],
+    ids=["SIGINT", "SIGTERM", "SIGUSR1", "SIGINT twice", "SIGTERM, SIGINT"],
 )
 def test_one_signal_ends_the_step_and_two_end_it_all(
     numbers: tuple[int, ...],
@@ -62,12 +63,12 @@ def test_one_signal_ends_the_step_and_two_end_it_all(
     whole, stopped, plan = run_at("whole"), run_at("stopped"), Fit(steps=5, size=4, threads=1)
     fit(game(), plan, whole, "net")
     made = game()
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
     with pytest.raises(Interrupted, match=words) as caught, _stoppable(stopped):
         fit(replace(made, objective=Signalled(made.objective, numbers)), plan, stopped, "net")
     assert caught.value.code == 5
     assert "stopping after this step; press again to stop at once" in capsys.readouterr().err
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == before
     state = stopped.kept("net")
     assert state is not None
     assert state.step == step

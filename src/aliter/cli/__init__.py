@@ -28,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+_STOP = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+"""Signals that ask for a stop; clusters send the last one before a time limit."""
 
 
 def main() -> None:
@@ -104,6 +106,7 @@ def run(
     device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes that attribute and evaluate.")] = 1,
     trust: Annotated[bool, typer.Option("--trust", help="Load your own model file: it is code.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at a broken checkpoint, take none before it.")] = False,
     debug: Debug = False,
 ) -> None:
     """Do what a config asks for and is not done yet; the same command resumes.
@@ -116,7 +119,7 @@ def run(
 
     chosen = read(config)
     found = Run(to or place(chosen, config.stem), chosen, device, trust=trust)
-    found.workers = workers
+    found.workers, found.strict = workers, strict
     _carry_out(chosen, found, stage, source)
 
 
@@ -229,7 +232,7 @@ def _carry_out(config: "Spec", found: "Run", until: str | None = None, source: P
 
 @contextmanager
 def _stoppable(found: "Run") -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM ask for a stop at the next step, and a second one end at once."""
+    """Let the first of these signals ask for a stop at the next step, and a second one end at once."""
 
     def ask(number: int, frame: object) -> None:
         if found.stopping.is_set():
@@ -237,7 +240,7 @@ def _stoppable(found: "Run") -> Iterator[None]:
         found.stopping.set()
         Console(stderr=True).print("stopping after this step; press again to stop at once", markup=False)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, ask) for number in _STOP}
     try:
         yield
     finally:

@@ -246,7 +246,7 @@ _computing: dict[str, Compute[Any]] = {}
 
 def _enter() -> None:
     """Make this process a worker: it stops when it is told to, and never outlives the one that started it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])):
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     threading.Thread(target=_follow, daemon=True).start()

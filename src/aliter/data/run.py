@@ -67,6 +67,8 @@ class Run:
         """Where networks run: "cpu", "cuda", "mps"; changes no config."""
         self.trust = trust
         """Whether a model file of the user's own, which is code, may be loaded."""
+        self.strict = False
+        """Whether a broken checkpoint is an error even if there is one before it."""
         self.workers = 1
         """Processes that share work that goes block by block; changes no number."""
         self.stopping = threading.Event()
@@ -187,11 +189,11 @@ class Run:
 
         What the stage at work made in an earlier life is not looked at.
         """
-        found = checkpoints.kept(self.folder / "checkpoints", name)
+        found = checkpoints.kept(self.folder / "checkpoints", name, self.strict)
         former = ledger.outputs(self.path, self._stage) if self._stage else ()
         if found or any(output.startswith(f"checkpoints/{name}-") for output in former):
             return found
-        return checkpoints.kept(self.path / "checkpoints", name)
+        return checkpoints.kept(self.path / "checkpoints", name, self.strict)
 
     # Records
 
