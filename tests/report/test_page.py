@@ -1,5 +1,6 @@
 """The page without a browser: what it says, what it escapes, what it lets run."""
 
+import doctest
 import gc
 import json
 import re
@@ -10,16 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from aliter.core.errors import RequestError
 from aliter.data.run import Figure
 from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.report import page as module
 from aliter.report.counterfactual import (
     Explained,
     confusion_matrix,
@@ -29,8 +33,20 @@ from aliter.report.counterfactual import (
     rate_matrices,
     score_matrix,
 )
-from aliter.report.figures import Axes, Band, bands, bars, interval, matrix, points
-from aliter.report.gallery import Gallery, Item, Look, Packing, growth_of
+from aliter.report.figures import (
+    Axes,
+    Band,
+    Cloud,
+    bands,
+    bars,
+    histogram,
+    interval,
+    matrix,
+    points,
+    scatter,
+)
+from aliter.report.gallery import Gallery, Item, Look, Map, growth_of
+from aliter.report.packing import Packing
 from aliter.report.page import (
     Drawing,
     Drawings,
@@ -42,6 +58,16 @@ from aliter.report.page import (
     figure_table,
     safe_json,
     write_page,
+)
+from aliter.report.pictures import (
+    Picture,
+    Pictures,
+    colour_basis,
+    embedding_colours,
+    gif,
+    grey,
+    label_colours,
+    png,
 )
 from aliter.report.pixels import packed_bits, packed_levels, quantized
 
@@ -65,6 +91,15 @@ def item(name: str = "one", **changes) -> Item:
 
 def gallery(items: Sequence[Item] | Iterator[Item], **changes) -> Gallery:
     return Gallery(items, Look(("light",), (0.0, 255.0)), ("query", "generated"), **changes)
+
+
+def volume(**changes) -> Item:
+    """Three planes of four by five pixels, each voxel its own value."""
+    levels = np.arange(60).reshape(1, 3, 4, 5) / 255
+    labels = (np.arange(60).reshape(1, 3, 4, 5) // 20) * 70_000
+    values = {"query": levels, "generated": 1 - levels}
+    painting = np.arange(180, dtype=np.uint8).reshape(3, 4, 5, 3)
+    return item(**{"frames": values, "outlines": {"cells": labels}, "paintings": {"code": painting}, **changes})
 
 
 def page(*blocks, **changes) -> Page:
@@ -241,6 +276,106 @@ def test_a_growing_region_equals_its_slow_twin():
     assert growth_of(field, np.linspace(1, 0, 300)) is None
 
 
+def test_a_volume_is_packed_plane_by_plane():
+    one = volume()
+    payload = next(Packing(gallery([one])).payloads())
+    assert (payload["shape"], payload["planes"]) == ([1, 4, 5], 3)
+    found = unpacked(payload["frames"][0], None, (3, 4, 5), 8)
+    np.testing.assert_array_equal(found, np.rint(255 * one.frames["query"][0]))
+    painted = unpacked(payload["paintings"][0], None, (9, 4, 5), 8).reshape(3, 3, 4, 5)
+    np.testing.assert_array_equal(np.moveaxis(painted, 1, -1), one.paintings["code"])
+    labels = unpacked(payload["outlines"][0], None, (3, 4, 5), 16)
+    np.testing.assert_array_equal(labels, one.outlines["cells"][0] // 70_000)
+
+
+def test_labels_without_a_background_keep_all_their_outlines():
+    labels = np.array([[[7, 7], [9, 9]]])
+    frames = {"query": np.zeros((1, 2, 2)), "generated": np.zeros((1, 2, 2))}
+    payload = next(Packing(gallery([item(frames=frames, outlines={"cells": labels})])).payloads())
+    np.testing.assert_array_equal(unpacked(payload["outlines"][0], None, (2, 2), 16), [[1, 1], [2, 2]])
+
+
+def test_one_picture_needs_no_comparison():
+    single = item(frames={"image": np.zeros((1, 2, 2))})
+    packing = Packing(Gallery([single], Look(("light",), (0.0, 1.0))))
+    assert len(list(packing.payloads())) == 1
+    assert (packing.index()["compare"], packing.index()["subtracts"]) == ([], False)
+    pair = Packing(Gallery([volume()], Look(("light",), (0.0, 1.0))))
+    assert len(list(pair.payloads())) == 1
+    assert pair.index()["compare"] == ["query", "generated"]
+
+
+def test_a_map_knows_where_each_item_lies():
+    items = [item("a", place=(1.23456, -2)), item("b"), item("c", place=(0, 0))]
+    packing = Packing(gallery(items, map=Map(("x", "y"), "source")))
+    assert len(list(packing.payloads())) == 3
+    assert packing.index()["map"] == {
+        "axes": ["x", "y"],
+        "colour": "source",
+        "equal": True,
+        "places": [[1.235, -2.0], None, [0.0, 0.0]],
+    }
+    with pytest.raises(RequestError, match="expected a facet 'cluster'"):
+        list(Packing(gallery([item()], map=Map(("x", "y"), "cluster"))).payloads())
+
+
+def test_a_look_holds_nearly_all_of_a_sample():
+    sample = np.arange(2000, dtype=np.uint16).reshape(10, 2, 10, 10)
+    look = Look.fitted(sample, ("a", "b"), (0.0, 65535.0))
+    assert look.depth == 16
+    for channel, (low, high) in enumerate(look.window):
+        values = sample[:, channel]
+        assert values.min() <= low < high <= values.max()
+        assert np.mean((values >= low) & (values <= high)) >= 0.99
+    assert Look.fitted(np.zeros((1, 1, 2, 2), np.uint8), ("a",), (0.0, 255.0)).window == ((0.0, 1.0),)
+
+
+# Pictures
+
+
+def test_pictures_come_back_exactly_and_move():
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(png(picture)))), picture)
+    frames = np.stack([np.full((4, 4), 80 * step, np.uint8) for step in range(4)])
+    with Image.open(BytesIO(gif(frames, 1.2))) as moving:
+        assert moving.n_frames == 6
+        shown = []
+        for place in range(6):
+            moving.seek(place)
+            assert moving.info["duration"] == 200
+            shown.append(int(np.asarray(moving.convert("L"))[0, 0]))
+    assert shown == [0, 80, 160, 240, 160, 80]
+
+
+def test_brightness_is_never_stretched():
+    np.testing.assert_array_equal(grey(np.array([0.0, 0.5, 2.0])), [0, 128, 255])
+    np.testing.assert_array_equal(grey(np.array([-1.0, 0.0, 1.0]), (-1.0, 1.0)), [0, 128, 255])
+
+
+def test_a_label_has_one_colour_everywhere_and_neighbours_differ():
+    one, other = label_colours(np.array([[0, 5], [7, 300]])), label_colours(np.array([300, 0, 5]))
+    np.testing.assert_array_equal(one[0, 0], [0, 0, 0])
+    np.testing.assert_array_equal(other, [one[1, 1], one[0, 0], one[0, 1]])
+    many = label_colours(np.arange(1, 40)).astype(int)
+    assert np.abs(many[1:] - many[:-1]).sum(axis=1).min() > 60
+    assert many.max(axis=1).min() > 120
+
+
+def test_an_embedding_is_coloured_along_its_main_directions():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(500, 4)) * [3.0, 1.0, 0.5, 0.01]
+    basis, reach = colour_basis(rows)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(3), atol=1e-9)
+    assert abs(basis[0, 0]) > 0.99
+    assert np.mean(np.abs(rows @ basis) <= reach) == pytest.approx(0.99, abs=0.01)
+    field = rows[:6].T.reshape(4, 2, 3)
+    painted = embedding_colours(field, basis, reach)
+    expected = np.rint(255 * np.clip((field[:, 1, 2] @ basis + reach) / (2 * reach), 0, 1))
+    np.testing.assert_array_equal(painted[1, 2], expected)
+    flat, _ = colour_basis(rows[:, :2])
+    assert (flat[:, 2] == 0).all()
+
+
 # Figures
 
 
@@ -269,6 +404,32 @@ def test_bands_are_drawn_where_their_values_are():
     assert any(node.text == "one" for node in svg)
 
 
+def test_a_scattered_point_lies_where_its_values_are():
+    axes = Axes("x", "y", (1.0, 100.0), (0.0, 2.0), log_x=True)
+    svg = tree(scatter([Cloud("one", np.array([[10.0, 1.0]]))], axes, "t"))
+    places = [node.get("transform") for node in svg if node.get("class") == "point series-0"]
+    assert places[0] == "translate(200 120)"
+    labels = [node.text for node in svg if node.get("class") == "tick middle"]
+    assert labels == ["1", "2", "4", "8", "16", "32", "64"]
+
+
+def test_axes_hold_all_that_is_finite():
+    axes = Axes.around(("x", "y"), [8, 128, np.nan], [0.0, 10.0], log_x=True)
+    assert axes.x == (8.0, 128.0)
+    assert axes.y == (0.0, 10.5)
+    assert Axes.around(("x", "y"), [], [3.0]).y == pytest.approx((2.45, 3.55))
+
+
+def test_steps_of_a_histogram_are_shares():
+    values = {"a": np.array([0.1, 0.2, 0.9, np.nan]), "b": np.array([0.6])}
+    svg = tree(histogram(values, (0.0, 0.5, 1.0), "x", "t"))
+    line = next(node.get("d") for node in svg if node.get("class") == "line series-0")
+    heights = [210 - float(part.split()[1]) for part in line[1:].split("L")]
+    assert heights == pytest.approx(
+        [0, 200 / 1.05 * 2 / 3, 200 / 1.05 * 2 / 3, 200 / 1.05 / 3, 200 / 1.05 / 3, 0], abs=0.01
+    )
+
+
 @pytest.mark.parametrize(
     "svg",
     [
@@ -276,10 +437,12 @@ def test_bands_are_drawn_where_their_values_are():
         matrix(np.zeros((1, 1)), [[EVIL]], ([EVIL], [EVIL]), (EVIL, EVIL), ATTRIBUTE),
         bars({EVIL: 0.5, "gone": float("nan")}, (0.0, 1.0), ATTRIBUTE),
         points(np.random.default_rng(0).random((5, 2)), [EVIL, "b", "c", "b", "c"], ATTRIBUTE),
+        scatter([Cloud(EVIL, np.array([[0.1, 0.2], [np.nan, 0]]), joined=True)], Axes(EVIL, EVIL), ATTRIBUTE),
+        histogram({EVIL: np.arange(5.0), "none": np.array([np.nan])}, (0, 2, 5), EVIL, ATTRIBUTE),
         interval(0.5, 0.4, 0.6, (0.0, 1.0)),
         interval(float("nan"), None, None, (-1.0, 1.0)),
     ],
-    ids=["bands", "matrix", "bars", "points", "interval", "no interval"],
+    ids=["bands", "matrix", "bars", "points", "scatter", "histogram", "interval", "no interval"],
 )
 def test_figures_are_sound_and_escaped(svg):
     root = tree(svg)
@@ -312,11 +475,13 @@ def test_a_small_page_is_one_file_whose_policy_admits_it_and_nothing_else(tmp_pa
 
 
 def test_nothing_is_fetched_and_nothing_runs_inline(tmp_path):
-    path = write_page(page(gallery([item()]), figure_table([Figure("a", 0.5, 3, 0.4, 0.6)])), tmp_path)
+    still = Pictures([Picture(png(np.zeros((2, 2), np.uint8)), "t")])
+    path = write_page(page(gallery([item()]), still, figure_table([Figure("a", 0.5, 3, 0.4, 0.6)])), tmp_path)
     for tag, attributes in parsed(path).found:
         assert not [name for name in attributes if name.startswith("on") or name == "style"], tag
-        for name in ("src", "srcset", "action", "data"):
+        for name in ("srcset", "action", "data"):
             assert name not in attributes, tag
+        assert (attributes.get("src") or "data:image/png;base64,").startswith("data:image/png;base64,"), tag
         assert (attributes.get("href") or "#").startswith(("#", "data:")), tag
     text = path.read_text(encoding="utf-8")
     assert set(re.findall(r"https?://[^\"' )]*", text)) <= {"http://www.w3.org/2000/svg"}
@@ -325,7 +490,9 @@ def test_nothing_is_fetched_and_nothing_runs_inline(tmp_path):
 
 
 def test_the_script_builds_no_markup_from_text():
-    script = (Path(__file__).parents[2] / "src/aliter/report/templates/report.js").read_text(encoding="utf-8")
+    parts = sorted((Path(__file__).parents[2] / "src/aliter/report/templates/script").glob("*.js"))
+    script = "".join(part.read_text(encoding="utf-8") for part in parts)
+    assert len(parts) > 10
     for word in (
         "innerHTML",
         "outerHTML",
@@ -358,6 +525,7 @@ def test_names_stay_text_wherever_they_stand(tmp_path):
         Table((EVIL, "b"), ((EVIL, ATTRIBUTE),), EVIL, (EVIL,)),
         Drawing(bars({EVIL: 1.0}, (0.0, 1.0), EVIL), EVIL, EVIL),
         Drawings((Drawing(bars({EVIL: 1.0}, (0.0, 1.0), EVIL), EVIL, EVIL),)),
+        Pictures((Picture(png(np.zeros((2, 2), np.uint8)), ATTRIBUTE, EVIL),)),
         gallery([evil], legend={EVIL: EVIL}, classes=(EVIL,), noun=EVIL, axes=(EVIL, EVIL)),
     )
     clean = write_page(page(gallery([item()])), tmp_path / "clean")
@@ -440,8 +608,11 @@ def test_items_are_let_go_one_by_one(tmp_path):
         ([item(frames={"query": np.zeros((1, 4, 4)), "generated": np.zeros((1, 4, 5))})], "one shape"),
         ([item(frames=dict.fromkeys(("query", "generated"), np.zeros((2, 4, 4))))], "expected 1 channels"),
         ([item(facets={"view": "a"})], "found 'view'"),
+        ([item(outlines={"mask": np.zeros((1, 4, 4), bool)})], "outline 'mask' of shape"),
+        ([item(paintings={"labels": np.zeros((4, 4, 3), np.uint8)})], "painting 'labels' of shape"),
+        ([volume(growth=np.zeros((1, 3, 4, 5), np.uint8))], "take a plane"),
     ],
-    ids=["id", "frame", "shape", "channels", "reserved"],
+    ids=["id", "frame", "shape", "channels", "reserved", "outline", "painting", "volume"],
 )
 def test_what_cannot_be_shown_is_refused(items, words, tmp_path):
     with pytest.raises(RequestError, match=words):
@@ -458,6 +629,12 @@ def test_the_index_knows_every_item():
         "x": {"values": ["", "1"], "codes": [0, 1]},
     }
     assert index["numbers"] == {"score": [0.5, None], "size": [None, 2.0]}
+
+
+def test_what_the_module_shows_is_true(tmp_path):
+    found = doctest.testmod(module, extraglobs={"folder": tmp_path}, verbose=False)
+    assert found.attempted > 5
+    assert found.failed == 0
 
 
 def test_an_empty_gallery_is_a_page_too(tmp_path):

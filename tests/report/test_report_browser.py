@@ -19,8 +19,9 @@ from PIL import Image
 
 from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.report.counterfactual import Explained, explained_gallery
-from aliter.report.gallery import Gallery, Item, Look
+from aliter.report.gallery import Gallery, Item, Look, Map
 from aliter.report.page import Page, Provenance, Section, write_page
+from aliter.report.pictures import Picture, Pictures, gif, label_colours
 
 pytestmark = pytest.mark.browser
 
@@ -243,6 +244,37 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     second = Gallery(map(frames, range(4)), Look(("grey",), (0.0, 1.0)), ("image", "shifted"), axes=("shift", "score"))
     sections = (Section("First", (first,)), Section("Second", (second,)))
     return write_page(Page("Two", "Two.", "concepts", {}, sections, Provenance("", {})), tmp_path_factory.mktemp("two"))
+
+
+def stack(number: int) -> Item:
+    """A volume of three planes, each of a brightness of its own, with labels that touch each other."""
+    labels = np.zeros((1, 3, SIZE, SIZE), int)
+    labels[:, :, 4:12, 4:12], labels[:, :, 4:12, 12:20] = 1, 2
+    image = np.broadcast_to(np.array([40, 120, 200])[:, None, None] / 255, labels.shape[1:])[None]
+    return Item(
+        id=f"stack {number}",
+        title=f"stack {number}",
+        subtitle="",
+        facets={"cluster": f"group {number % 3}", "kind": "odd" if number % 2 else "even"},
+        numbers={"score": number / 9},
+        frames={"image": image},
+        paintings={"labels": label_colours(labels[0])},
+        outlines={"cells": labels},
+        place=(number % 3, number // 3),
+    )
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    look, chart = Look(("grey",), (0.0, 255.0)), Map(("first", "second"), "cluster")
+    moving = Picture(gif(np.stack([np.full((8, 8), level, np.uint8) for level in (0, 200)])), EVIL)
+    tiles = Gallery((Item(f"tile {n}", "", "", {}, {}, {"image": np.zeros((1, 8, 8))}) for n in range(3)), look)
+    sections = (
+        Section("Volumes", (Gallery(map(stack, range(9)), look, map=chart),)),
+        Section("Still", (tiles, Pictures([moving]))),
+    )
+    page = Page("Three", "Three.", "embeddings", {}, sections, Provenance("", {}))
+    return write_page(page, tmp_path_factory.mktemp("three"))
 
 
 @pytest.fixture(scope="module")
@@ -517,6 +549,80 @@ def test_a_walk_of_frames_is_played(browser, several):
     assert "shift 2, score 0.5" in browser.evaluate("document.querySelector('.viewer[open] figcaption').textContent")
     browser.press("p")
     browser.until(f"{code} === {round(255 * 0.6)}")
+    assert browser.complaints() == []
+
+
+def test_a_volume_is_looked_at_plane_by_plane(browser, volumes):
+    browser.open(volumes, "item=stack%204&hide=cells")
+    pane = "document.querySelector('.viewer[open] .pane canvas')"
+    browser.until("document.querySelector('.plane-line output')?.textContent === '2 of 3'")
+    assert np.unique(levels(browser, pane)).tolist() == [120]
+    browser.press(".")
+    browser.until("document.querySelector('.plane-line output').textContent === '3 of 3'")
+    browser.until("location.hash.includes('plane=2')")
+    assert np.unique(levels(browser, pane)).tolist() == [200]
+    browser.press(".")
+    browser.press(",")
+    browser.press(",")
+    browser.until("document.querySelector('.plane-line output').textContent === '1 of 3'")
+    assert np.unique(levels(browser, pane)).tolist() == [40]
+    browser.open(volumes, "item=stack%204&plane=2&view=wipe&hide=cells")
+    browser.until("document.querySelector('.plane-line output')?.textContent === '3 of 3'")
+    found = levels(browser, pane)
+    assert np.unique(found[:, : SIZE // 2 - 1]).tolist() == [200]
+    painted = label_colours(np.arange(3))[:, 0]
+    assert set(found[5:11, 13:19].ravel()) == {painted[2]}
+    assert browser.complaints() == []
+
+
+def test_labels_that_touch_have_an_outline_each(browser, volumes):
+    browser.open(volumes, "item=stack%204")
+    pane = "document.querySelector('.viewer[open] .pane canvas')"
+    code = f"""(() => {{
+      const canvas = {pane};
+      const row = Math.round(canvas.height * 8 / {SIZE});
+      const {{ data }} = canvas.getContext("2d").getImageData(0, row, canvas.width, 1);
+      const found = [];
+      for (let x = 0; x < canvas.width; x++) if (data[4 * x] > 170) found.push(x * {SIZE} / canvas.width);
+      return found;
+    }})()"""
+    browser.until(f"{code}.length > 0")
+    edges = np.array(browser.evaluate(code))
+    assert {round(edge) for edge in edges} == {4, 12, 20}
+
+
+def test_a_gallery_without_comparison_subtracts_nothing(browser, volumes):
+    browser.open(volumes, "item=stack%204")
+    assert browser.evaluate("document.querySelectorAll('.viewer[open] .pane').length") == 2
+    browser.open(volumes, "1.item=tile%200&1.view=wipe")
+    browser.until("document.querySelectorAll('.viewer[open] .pane').length === 1")
+    assert browser.evaluate("document.querySelector('.viewer[open] .modes').textContent") == ""
+    browser.press("w")
+    browser.press(" ")
+    assert browser.complaints() == []
+
+
+def test_a_point_of_the_map_opens_its_item(browser, volumes):
+    browser.open(volumes, "kind=odd&colour=kind")
+    assert browser.evaluate("[...document.querySelectorAll('.map-key li')].map((one) => one.textContent)") == [
+        "even (0)",
+        "odd (4)",
+    ]
+    browser.evaluate("document.querySelector('.map').scrollIntoView()")
+    box = browser.evaluate("document.querySelector('.map').getBoundingClientRect().toJSON()")
+    scale = min(box["width"] - 40, box["height"] - 40) / 2
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 - scale
+    for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        browser.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    browser.until(f"{TITLE} === 'stack 7'")
+    browser.until("location.hash.includes('item=stack+7')")
+    assert browser.complaints() == []
+
+
+def test_pictures_are_shown_without_a_network(browser, volumes):
+    browser.open(volumes)
+    browser.until("document.querySelector('.pictures img').naturalWidth === 8")
+    assert browser.evaluate("document.querySelector('.pictures img').alt") == EVIL
     assert browser.complaints() == []
 
 

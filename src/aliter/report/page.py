@@ -1,4 +1,27 @@
-"""One page that holds everything a run has to show, opens by double click and asks nothing of a network."""
+"""One page that holds everything a run has to show, opens by double click and asks nothing of a network.
+
+A room says what it shows in values; nothing of HTML, colours or scripts is its business:
+
+>>> import numpy as np
+>>> from aliter.report.figures import Axes, Cloud, scatter
+>>> from aliter.report.gallery import Gallery, Item, Look, Map
+>>> def items():  # taken one by one, when the page is written
+...     for number, image in enumerate(np.random.default_rng(0).random((3, 1, 8, 8))):
+...         yield Item(
+...             id=f"test/{number}.tif", title=f"image {number}", subtitle="", facets={"cluster": str(number % 2)},
+...             numbers={"distance": number / 10}, frames={"image": image}, place=(number, number**2),
+...         )
+>>> gallery = Gallery(items(), Look(("light",), (0, 255)), map=Map(("axis 1", "axis 2"), "cluster"))
+>>> front = scatter([Cloud("chosen", np.array([[0.1, 0.2]]))], Axes("distance", "realism"), "the front")
+>>> sections = (Section("Images", (gallery,), "What is seen."), Section("Numbers", (Drawing(front, "Front"),)))
+>>> page = Page("Title", "One sentence.", "boundary", {"images": "3"}, sections, Provenance("seed: 0", {}))
+>>> write_page(page, folder).name
+'index.html'
+
+Blocks of a section: ``Prose``, ``Table``, ``Drawing`` and ``Drawings`` (SVG, from ``report.figures``), ``Pictures``
+(still or moving, from ``report.pictures``) and ``Gallery``. What a run says of itself is in ``report.summary``:
+``provenance(run)``, ``stage_tables(run)``, ``headline(run, {figure: words})``.
+"""
 
 import json
 import shutil
@@ -16,9 +39,15 @@ from markupsafe import Markup
 from aliter.data.files import write_whole
 from aliter.data.run import Figure
 from aliter.report.figures import interval
-from aliter.report.gallery import Gallery, Packing
+from aliter.report.gallery import Gallery
+from aliter.report.packing import Packing
+from aliter.report.pictures import Pictures
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_PARTS = (
+    *("elements", "items", "pixels", "outlines", "growth", "state", "controls", "map", "gallery", "card", "viewer"),
+    *("views", "pointers", "story", "address", "keys"),
+)
 _BEFORE, _AFTER = "aliterItem(", ");\n"
 ONE_FILE_BYTES = 25_000_000
 """A page whose images take less is one file, which can be mailed; beyond, they lie beside it, one file an item."""
@@ -63,7 +92,7 @@ class Drawings:
     drawings: Sequence[Drawing]
 
 
-Block = Prose | Table | Drawing | Drawings | Gallery
+Block = Prose | Table | Drawing | Drawings | Pictures | Gallery
 
 
 @dataclass(frozen=True)
@@ -185,7 +214,7 @@ def _write_html(path: Path, page: Page, indices: list[dict[str, Any]], files: li
         lstrip_blocks=True,
     )
     environment.tests["of"] = lambda block, name: type(block).__name__ == name
-    style, script = (_asset(name) for name in ("report.css", "report.js"))
+    style, script = _asset("report.css"), _script()
     stream = environment.get_template("report.html").stream(
         page=page,
         policy=_policy(style, script, files is not None),
@@ -218,6 +247,12 @@ def _policy(style: str, script: str, inside: bool) -> str:
 
 def _digest(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _script() -> str:
+    """Return the parts of the script as one, in the order in which they build on each other."""
+    parts = "\n".join(_asset(f"script/{name}.js") for name in _PARTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def _asset(name: str) -> str:

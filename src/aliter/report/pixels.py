@@ -12,7 +12,7 @@ Depth = Literal[8, 16]
 Mode = Literal["plain", "left", "first"]
 """What a value is counted from: zero, its left neighbour, or the same value of the first frame."""
 
-_Levels = UInt8[np.ndarray, "C H W"] | UInt16[np.ndarray, "C H W"]
+_Levels = UInt8[np.ndarray, "*lead H W"] | UInt16[np.ndarray, "*lead H W"]
 _DTYPES: dict[Depth, type[np.unsignedinteger]] = {8: np.uint8, 16: np.uint16}
 
 
@@ -38,7 +38,7 @@ def packed_levels(levels: _Levels, first: _Levels | None) -> dict[str, str]:
     return {"mode": mode, "data": _text(_bytes(residuals[mode]))}
 
 
-def packed_bits(mask: Bool[np.ndarray, "C H W"]) -> str:
+def packed_bits(mask: Bool[np.ndarray, "*lead H W"]) -> str:
     """Return ``mask`` as text: eight values a byte, the first in the highest bit."""
     return _text(np.packbits(np.asarray(mask, bool)).tobytes())
 

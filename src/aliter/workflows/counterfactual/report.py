@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from pydantic import PositiveInt
 from aliter.core.spec import Spec
 from aliter.data.images import to_signed
 from aliter.data.layout import ROWS, attributes, unpack
-from aliter.data.run import Figure, Run
+from aliter.data.run import Run
 from aliter.methods.walk import MaskSweep, PublishedSweep
 from aliter.report.counterfactual import (
     Explained,
@@ -27,12 +26,20 @@ from aliter.report.counterfactual import (
     score_matrix,
 )
 from aliter.report.gallery import Look
-from aliter.report.page import Drawings, Page, Provenance, Section, figure_table, write_page
-from aliter.report.pixels import Depth
+from aliter.report.page import Drawings, Page, Section, write_page
+from aliter.report.summary import headline, provenance, stage_tables
 from aliter.workflows.counterfactual.pairs import Pairs, methods_of, pairs_of
 
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
+
+
+_HEADLINE = {
+    "accuracy, test": "classifier accuracy",
+    "translation rate, latent": "translation rate, latent styles",
+    "translation rate, reference": "translation rate, reference styles",
+    "QuAC score, integrated_gradients, reference": "median score, integrated gradients",
+}
 
 
 class Reporting(Spec):
@@ -44,11 +51,8 @@ class Reporting(Spec):
 
 def report(config: "Config", run: Run) -> None:
     """Write the page; it needs no model."""
-    facts, sweep = run.facts, config.evaluate.sweep
-    classes = tuple(facts["classes"])
-    look = Look(tuple(facts["channels"]), tuple(facts["range"]), _window(run), depth=_depth(run))
-    tables = [replace(figure_table(figures), caption=stage) for stage, figures in run.figures().items()]
-    gallery = explained_gallery(_explained(run, sweep, config.report.items), look, classes, sweep)
+    sweep, classes = config.evaluate.sweep, tuple(run.facts["classes"])
+    gallery = explained_gallery(_explained(run, sweep, config.report.items), _look(run), classes, sweep)
     page = Page(
         title="Counterfactuals",
         lead=(
@@ -56,13 +60,13 @@ def report(config: "Config", run: Run) -> None:
             "Each card shows an image, the smallest change found that turns the answer, and how far to believe it."
         ),
         workflow="counterfactual",
-        headline=_headline(run),
+        headline=headline(run, _HEADLINE),
         sections=(
             Section("Explanations", (gallery,), "Ranked by score: at the top, the least change turns the answer most."),
             Section("How good are they?", _drawings(run, classes), "Over all images of each pair of classes."),
-            Section("All figures", tables, "With the number of images behind each."),
+            Section("All figures", stage_tables(run), "With the number of images behind each."),
         ),
-        provenance=_provenance(run),
+        provenance=provenance(run, {"images": json.dumps(run.facts["source"])}),
     )
     write_page(page, run.folder / "report")
 
@@ -162,37 +166,10 @@ def _drawings(run: Run, classes: Sequence[str]) -> list[Drawings]:
     return drawings
 
 
-def _headline(run: Run) -> dict[str, str]:
-    """Return the few figures that a reader should see first."""
-    found: dict[str, Figure] = {one.name: one for figures in run.figures().values() for one in figures}
-    wanted = {
-        "accuracy, test": "classifier accuracy",
-        "translation rate, latent": "translation rate, latent styles",
-        "translation rate, reference": "translation rate, reference styles",
-        "QuAC score, integrated_gradients, reference": "median score, integrated gradients",
-    }
-    return {label: f"{found[name].value:.3f}" for name, label in wanted.items() if name in found}
-
-
-def _provenance(run: Run) -> Provenance:
-    environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
-    config = (run.path / "config.yaml").read_text(encoding="utf-8")
-    keys = {f"key of {stage}": key.digest for stage, key in run.finished.items()}
-    return Provenance.of(config, environment, {"images": json.dumps(run.facts["source"]), **keys})
-
-
-def _window(run: Run) -> tuple[tuple[float, float], ...]:
-    """Return, for each channel, the intensities between which nearly all of the first images lie."""
+def _look(run: Run) -> Look:
     labels = range(len(run.facts["classes"]))
     sample = np.concatenate([np.asarray(run.array(f"images/{label}")[:ROWS]) for label in labels])
-    channels = np.moveaxis(sample, 1, 0).reshape(sample.shape[1], -1)
-    low, high = np.percentile(channels, (0.1, 99.9), axis=1)
-    return tuple((float(a), float(b) if b > a else float(a) + 1.0) for a, b in zip(low, high, strict=True))
-
-
-def _depth(run: Run) -> Depth:
-    """Return the bits that are kept of what is shown: 16 where the images have more than 8."""
-    return 8 if run.array("images/0").dtype.itemsize == 1 else 16
+    return Look.fitted(sample, tuple(run.facts["channels"]), tuple(run.facts["range"]))
 
 
 def _unit(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
