@@ -244,7 +244,7 @@ def test_a_longer_cell_carries_its_aggregates_along() -> None:
 def test_nuisance_redraws_all_but_the_cell() -> None:
     agree = []
     for index in range(40):
-        own, redrawn = (ALL._nuisance(0, index, take) for take in ("own", "for 4"))
+        own, redrawn = (ALL._nuisance(0, index, take, 0) for take in ("own", "for 4"))
         image = light(ALL.oracle(0, index, 4, "nuisance"))
         expected = np.clip(ALL._clean(0, index, 4) + redrawn, 0, 1.25)
         assert np.abs(image - expected).max() < 1.25 / 65535
@@ -262,7 +262,7 @@ def test_each_target_redraws_its_own_nuisance() -> None:
 
 def test_background_and_noise_are_both_redrawn_in_every_channel() -> None:
     for index in range(5):
-        takes = np.stack([ALL._nuisance(0, index, take)[:2] for take in ("own", "for 1")]).reshape(4, 32, 32)
+        takes = np.stack([ALL._nuisance(0, index, take, 0)[:2] for take in ("own", "for 1")]).reshape(4, 32, 32)
         smooth = takes.reshape(4, 4, 8, 4, 8).mean(axis=(2, 4))
         rough = np.diff(takes, axis=2).reshape(4, -1)
         assert rough.std(axis=1) / np.sqrt(2) == pytest.approx(0.04, rel=0.15)
@@ -279,7 +279,7 @@ def test_half_of_each_class_has_debris_in_the_blue_channel_alone() -> None:
         debris = [cells.record(label, index)["debris"] for index in range(100)]
         assert 32 < sum(debris) < 68
         for index in range(20):
-            outer = cells._nuisance(label, index, "own")[:, ring].max(axis=1)
+            outer = cells._nuisance(label, index, "own", label)[:, ring].max(axis=1)
             assert (outer[NUCLEUS] > 0.55) == bool(debris[index])
             assert (outer[:2] < 0.55).all()
 
@@ -361,3 +361,16 @@ def test_the_camera_rounds_and_clips() -> None:
     stored = optics.to_uint16(np.array([-1.0, 0.0, 1.0, 2.0, 2.0 / 65535 * 1.6, 9.0]), 2.0)
     assert stored.tolist() == [0, 0, 32768, 65535, 2, 65535]
     assert stored.dtype == np.uint16
+
+
+def test_a_shortcut_tells_the_classes_apart_by_debris_alone() -> None:
+    sound, cut = (Fictus(count=12, size=32, factors=("aggregates",), shortcut=share) for share in (0.0, 1.0))
+    assert [cut.record(label, 3)["debris"] for label in (0, 1)] == [0, 1]
+    assert {sound.record(0, index)["debris"] for index in range(12)} == {0, 1}
+    marks = cut.detour(0, 3, 1)
+    assert marks[2].any()
+    assert not marks[:2].any()
+    difference = np.abs(cut.draw(0, 3).astype(int) - cut.oracle(0, 3, 1, "nuisance"))[2]
+    assert difference[marks[2]].mean() > 3 * difference[~marks[2]].mean()
+    np.testing.assert_array_equal(cut.truth(0, 3, 1), sound.truth(0, 3, 1))
+    assert not (cut.draw(0, 3)[:2] != sound.draw(0, 3)[:2]).any()

@@ -78,6 +78,17 @@ def test_the_published_sweep_redoes_the_scores_alone(base: Run, tmp_path: Path) 
     assert np.isfinite(curve[:201]).all()
 
 
+def test_a_planted_shortcut_has_truth_columns_of_its_own(tmp_path: Path) -> None:
+    changes = {"images": BASE["images"] | {"shortcut": 1}, "generate": {"kinds": [], "pairs": ["nuisance"]}}
+    run = aliter.run(BASE | changes, to=tmp_path / "run")
+    marks, scores = run["nuisance/shortcut/0_1"], run["nuisance/shortcut_scores/residual/0_1"]
+    assert marks[:, 2].any(axis=(1, 2)).all()
+    assert not marks[:, :2].any()
+    assert np.isfinite(scores).all()
+    assert "average precision with the shortcut, residual, nuisance" in figures(run)
+    assert "average precision, shortcut" in (run.path / "report" / "index.html").read_text()
+
+
 def test_the_copy_needs_pytorch_alone_and_is_right_as_often(base: Run) -> None:
     found = figures(base)
     assert found["accuracy of the exported copy, val"] == found["accuracy, val"]

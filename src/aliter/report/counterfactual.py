@@ -75,6 +75,8 @@ class Explained:
     truth: Bool[np.ndarray, "C H W"] | None = None
     truth_scores: Float[np.ndarray, " 4"] | None = None
     """IoU, precision, recall, average precision."""
+    shortcut_scores: Float[np.ndarray, " 4"] | None = None
+    """The same against a planted shortcut, which no explanation of a sound classifier points at."""
     completeness: float = float("nan")
 
 
@@ -200,6 +202,8 @@ def _numbers(one: Explained) -> dict[str, float]:
     numbers = {"score": one.score, "mask size": float(one.mask.mean())}
     if one.truth_scores is not None:
         numbers |= {"IoU with truth": float(one.truth_scores[0]), "average precision": float(one.truth_scores[3])}
+    if one.shortcut_scores is not None and np.isfinite(one.shortcut_scores[3]):
+        numbers["average precision, shortcut"] = float(one.shortcut_scores[3])
     if np.isfinite(one.completeness):
         numbers["completeness error"] = one.completeness
     return numbers

@@ -81,6 +81,10 @@ class Fictus(Spec):
     """What the classes differ in: aggregates (12 or 45), elongation (1.15 or 2.2), nucleus (radius 5.5 or 9 px at
     size 64). A factor that is not named varies between its levels from cell to cell, whatever the class."""
 
+    shortcut: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """How far debris gives the class away, which it should not: at 0 half of all cells have it, whatever their class,
+    at 1 all cells of odd labels and no others."""
+
     range: ClassVar[tuple[float, float]] = (0.0, 65535.0)
     """Intensity range of the images."""
 
@@ -117,7 +121,8 @@ class Fictus(Spec):
         images that also shows what no class depends on.
         """
         take = "own" if kind == "plain" else f"for {target}"
-        return to_uint16(self._clean(label, index, target) + self._nuisance(label, index, take), _WHITE)
+        shown = label if kind == "plain" else target
+        return to_uint16(self._clean(label, index, target) + self._nuisance(label, index, take, shown), _WHITE)
 
     def truth(self, label: int, index: int, target: int) -> Bool[np.ndarray, "C H W"]:
         """Return where the cell differs from itself as class ``target``, before background, debris and noise.
@@ -126,6 +131,19 @@ class Fictus(Spec):
         """
         changed: np.ndarray = np.abs(self._clean(label, index, target) - self._clean(label, index, label)) > _CHANGE
         return changed
+
+    def detour(self, label: int, index: int, target: int) -> Bool[np.ndarray, "C H W"]:
+        """Return where the debris of a cell differs from what its ``nuisance`` pair shows: where a shortcut would lie.
+
+        There its intensity changes by more than 0.05.
+        """
+        takes = ((label, "own"), (target, f"for {target}"))
+        own, other = (
+            _debris(self.size, self._chance(label, index, "debris", take), self._odds(one)) for one, take in takes
+        )
+        found = np.zeros((len(self.channels), self.size, self.size), bool)
+        found[2] = np.abs(other - own) > _CHANGE
+        return found
 
     def record(self, label: int, index: int) -> dict[str, float]:
         """Return the factors of a cell; ``debris`` is 1 or 0, and places are counted from the centre of the image."""
@@ -137,11 +155,15 @@ class Fictus(Spec):
             "rotation_rad": cell.rotation,
             "y_px": cell.y * cell.scale,
             "x_px": cell.x * cell.scale,
-            "debris": float(_has_debris(self._chance(label, index, "debris", "own"))),
+            "debris": float(_has_debris(self._chance(label, index, "debris", "own"), self._odds(label))),
         }
 
     def _chance(self, label: int, index: int, *component: str) -> np.random.Generator:
         return chance(self.seed, "fictus", label, index, *component)
+
+    def _odds(self, label: int) -> float:
+        """Return the share of cells of class ``label`` that have debris."""
+        return 0.5 + self.shortcut * (0.5 if label % 2 else -0.5)
 
     def _check(self, label: int, index: int, target: int) -> None:
         known = len(self.classes)
@@ -173,13 +195,13 @@ class Fictus(Spec):
         parts = (("aggregates", _aggregates), ("membrane", _membrane), ("nucleus", _nucleus))
         return np.stack([render(cell, self._chance(label, index, name)) for name, render in parts])
 
-    def _nuisance(self, label: int, index: int, take: str) -> _Image:
-        """Return what no class depends on: background, noise, and debris beside the nucleus."""
+    def _nuisance(self, label: int, index: int, take: str, shown: int) -> _Image:
+        """Return what should tell nothing of the class ``shown``: background, noise, and debris beside the nucleus."""
         background = self._chance(label, index, "background", take)
         glow = background.uniform(0.08, 0.2, (3, 1, 1))
         shape, width_px = (self.size, self.size), 10 * self.size / 64
         image: _Image = glow + 0.04 * np.stack([smooth_field(shape, width_px, background) for _ in self.channels])
-        image[2] += _debris(self.size, self._chance(label, index, "debris", take))
+        image[2] += _debris(self.size, self._chance(label, index, "debris", take), self._odds(shown))
         image += noise(image.shape, 0.04, self._chance(label, index, "noise", take))
         return image
 
@@ -231,13 +253,13 @@ def _nucleus(cell: _Cell, rng: np.random.Generator) -> _Channel:
     return image
 
 
-def _has_debris(rng: np.random.Generator) -> bool:
-    return bool(rng.random() < 0.5)
+def _has_debris(rng: np.random.Generator, odds: float) -> bool:
+    return bool(rng.random() < odds)
 
 
-def _debris(size: int, rng: np.random.Generator) -> _Channel:
-    """Return three bright discs near the border, in half of the cells."""
-    if not _has_debris(rng):
+def _debris(size: int, rng: np.random.Generator, odds: float) -> _Channel:
+    """Return three bright discs near the border, in a share of the cells."""
+    if not _has_debris(rng, odds):
         return np.zeros((size, size))
     y, x = centred(size)
     scale = size / 64

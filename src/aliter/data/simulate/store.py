@@ -1,5 +1,7 @@
 """Simulated images as a store, with what was planted."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ def write_simulation(simulation: Simulation, path: Path) -> None:
     """Write the images of ``simulation`` and, for those of the test split, every oracle pair and its truth.
 
     ``{plain|nuisance}/generated/{source}_{target}`` and ``truth/{source}_{target}`` have a row for each test image
-    of the source class, in order.
+    of the source class, in order; so has ``nuisance/shortcut/{source}_{target}``, if one was planted.
     """
     classes, count = simulation.classes, simulation.count
     splits = tuple(draw_splits(count, simulation.seed, label) for label in range(len(classes)))
@@ -49,13 +51,24 @@ def _write_planted(simulation: Simulation, path: Path) -> None:
             continue
         first = int(np.flatnonzero(images.labels == source)[0])
         for target in (label for label in labels if label != source):
-            pair = f"{source}_{target}"
-            size = (len(numbers), *shape)
-            truth = layout.create(root, f"truth/{pair}", size, np.bool_, layout.IMAGE)
-            plain = layout.create(root, f"plain/generated/{pair}", size, np.uint16, layout.IMAGE)
-            nuisance = layout.create(root, f"nuisance/generated/{pair}", size, np.uint16, layout.IMAGE)
+            draws = _draws(simulation)
+            arrays = {
+                name: layout.create(root, f"{name}/{source}_{target}", (len(numbers), *shape), dtype, layout.IMAGE)
+                for name, (dtype, _) in draws.items()
+            }
             for start, block in images.blocks(numbers):
                 rows, cells = slice(start, start + len(block)), (block - first).tolist()
-                truth[rows] = np.stack([simulation.truth(source, cell, target) for cell in cells])
-                plain[rows] = np.stack([simulation.oracle(source, cell, target, "plain") for cell in cells])
-                nuisance[rows] = np.stack([simulation.oracle(source, cell, target, "nuisance") for cell in cells])
+                for name, (_, draw) in draws.items():
+                    arrays[name][rows] = np.stack([draw(source, cell, target) for cell in cells])
+
+
+def _draws(simulation: Simulation) -> dict[str, tuple[type[np.generic], Callable[[int, int, int], np.ndarray]]]:
+    """Return what is planted, by name: its type, and how it is drawn from label, cell and target."""
+    draws: dict[str, tuple[type[np.generic], Callable[[int, int, int], np.ndarray]]] = {
+        "truth": (np.bool_, simulation.truth),
+        "plain/generated": (np.uint16, partial(simulation.oracle, kind="plain")),
+        "nuisance/generated": (np.uint16, partial(simulation.oracle, kind="nuisance")),
+    }
+    if simulation.shortcut:
+        draws["nuisance/shortcut"] = (np.bool_, simulation.detour)
+    return draws

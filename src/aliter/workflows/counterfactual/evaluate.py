@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from aliter.core.spec import Spec
 from aliter.data import layout
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
 
 TRUTH = ("IoU", "precision", "recall", "average precision")
-"""What ``truth_scores`` holds, in order."""
+"""What ``truth_scores`` and ``shortcut_scores`` hold, in order."""
+PLANTED = ("truth", "shortcut")
+"""What may be known of pairs: where the classes differ, and where else the images tell them apart and should not."""
 
 
 class Evaluating(Spec):
@@ -37,8 +40,8 @@ class Evaluating(Spec):
 class _Case:
     pairs: Pairs
     method: str
-    planted: bool
-    """Whether the truth of these pairs is known."""
+    planted: tuple[str, ...]
+    """What is known of these pairs."""
 
     def name(self, what: str) -> str:
         return self.pairs.name(f"{what}/{self.method}")
@@ -47,7 +50,9 @@ class _Case:
 def evaluate(config: "Config", run: Run) -> None:
     """Write curve, score, optimal mask, what the classifier makes of its hybrid, and the comparison with truth."""
     cases = [
-        _Case(pairs, method, pairs.name("truth") in run) for pairs in pairs_of(run) for method in methods_of(run, pairs)
+        _Case(pairs, method, tuple(what for what in PLANTED if pairs.name(what) in run))
+        for pairs in pairs_of(run)
+        for method in methods_of(run, pairs)
     ]
     fill(_evaluator, config, run, [_task(run, case, config.evaluate.sweep.steps) for case in cases])
     for case in cases:
@@ -76,9 +81,10 @@ def _task(run: Run, case: _Case, steps: int) -> Task[_Case]:
         "masks": (shape[2:], np.bool_, layout.IMAGE[1:]),
         "hybrid_predictions": ((classes,), np.float32, ("class",)),
     }
-    if case.planted:
-        of_one["truth_scores"] = ((len(TRUTH),), np.float64, ("score",))
-    facts = {"truth_scores": {"truth_scores": list(TRUTH)}}
+    facts = {}
+    for planted in case.planted:
+        of_one[f"{planted}_scores"] = ((len(TRUTH),), np.float64, ("score",))
+        facts[f"{planted}_scores"] = {"scores": list(TRUTH)}
     return Task(
         case,
         {
@@ -98,7 +104,7 @@ def _evaluate(
     """Return what is written of a block, by name."""
     queries, generated = case.pairs.queries(run, rows), case.pairs.generated(run, rows)
     maps = np.asarray(run.array(case.name("attributions"))[rows]).astype(np.float32)
-    truth = np.asarray(run.array(case.pairs.name("truth"))[rows]) if case.planted else None
+    planted = {what: np.asarray(run.array(case.pairs.name(what))[rows]) for what in case.planted}
     found: list[dict[str, np.ndarray]] = []
     for row, kept in np.ndindex(maps.shape[:2]):
         x, other, attribution = (
@@ -106,8 +112,8 @@ def _evaluate(
         )
         target = case.pairs.target
         one = _arrays(swept(probe.scores, sweep, x, other, attribution, target), sweep.steps, target)
-        if truth is not None:
-            one["truth_scores"] = overlap(truth[row], one["masks"], maps[row, kept])
+        for what, marks in planted.items():
+            one[f"{what}_scores"] = overlap(marks[row], one["masks"], maps[row, kept])
         found.append(one)
     return {
         what: np.stack([one[what] for one in found]).reshape(*maps.shape[:2], *found[0][what].shape)
@@ -146,11 +152,20 @@ def _figures(run: Run, cases: list[_Case]) -> list[Figure]:
                 note=f"median; half of all from {low:.3f} to {high:.3f}",
             )
         )
-        if members[0].planted:
-            truth = np.concatenate([run.load(case.name("truth_scores")).reshape(-1, 4) for case in members])
-            means = np.nanmean(truth, axis=0)
-            figures += [
-                Figure(f"{name}, {method}, {kind}", float(mean), len(truth), note="mean, against planted truth")
-                for name, mean in zip(TRUTH, means, strict=True)
-            ]
+        for planted in members[0].planted:
+            rows = np.concatenate(
+                [run.load(case.name(f"{planted}_scores")).reshape(-1, len(TRUTH)) for case in members]
+            )
+            figures += _against(planted, rows, f"{method}, {kind}")
     return figures
+
+
+def _against(planted: str, rows: Float[np.ndarray, "N 4"], of: str) -> list[Figure]:
+    """Return the mean of each score over the pairs in which something was ``planted``."""
+    known = rows[~np.isnan(rows).any(axis=1)]
+    if not len(known):
+        return []
+    where = "" if planted == "truth" else f" with the {planted}"
+    note = f"mean, against the planted {planted}"
+    names = [f"{name}{where}, {of}" for name in TRUTH]
+    return [Figure(name, float(mean), len(known), note=note) for name, mean in zip(names, known.mean(0), strict=True)]

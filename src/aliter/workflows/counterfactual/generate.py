@@ -137,18 +137,22 @@ def _write_pair(run: Run, search: Search, pair: Pair, numbers: np.ndarray) -> np
 
 
 def _write_given(run: Run, images: Images, probe: Frozen, one: Given, count: int) -> np.ndarray:
-    """Copy pairs and their truth; return what the classifier takes for the target."""
+    """Copy pairs and what was planted in them; return what the classifier takes for the target."""
     arrays = _create(run, one.kind, one.pair, (count, one.batch, *images.shape), len(images.classes))
-    name = f"{one.kind}/truth/{one.pair[0]}_{one.pair[1]}"
-    truth = one.truth and run.create(name, (count, *images.shape), np.bool_, layout.IMAGE)
+    planted = {
+        read: run.create(
+            f"{one.kind}/{what}/{one.pair[0]}_{one.pair[1]}", (count, *images.shape), np.bool_, layout.IMAGE
+        )
+        for what, read in one.planted.items()
+    }
     for start in range(0, count, layout.ROWS):
         rows = slice(start, min(start + layout.ROWS, count))
         made = torch.from_numpy(one.generated(rows))
         scores = probe.scores(made.flatten(0, 1).to(run.device)).cpu().numpy().reshape(*made.shape[:2], -1)
         arrays["generated"][rows], arrays["predictions"][rows] = made.numpy(), scores
         arrays["converted"][rows] = scores.argmax(-1) == one.pair[1]
-        if one.truth and truth:
-            truth[rows] = one.truth(rows)
+        for read, array in planted.items():
+            array[rows] = read(rows)
     return np.asarray(arrays["converted"][...])
 
 

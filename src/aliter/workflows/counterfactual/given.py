@@ -56,8 +56,9 @@ class Given:
     """Counterfactuals of each image."""
     generated: _Rows
     """Those of these rows, (B, batch, C, H, W), as networks see them, float32."""
-    truth: _Rows | None = None
-    """Where the difference lies, (B, C, H, W), if that is known."""
+    planted: Mapping[str, _Rows]
+    """What is known of the difference, (B, C, H, W) each: ``truth``, where it lies; ``shortcut``, where it lies besides
+    and should not count."""
 
 
 def given(path: Path | None, kinds: Sequence[str], explained: Explained) -> list[Given]:
@@ -123,19 +124,17 @@ def _stored(path: Path, root: zarr.Group, kind: str, pair: tuple[int, int], expl
             raise DataError(f"{path}: expected finite images in {kind}/generated/{name}, found NaN or infinity")
         return signed if values.ndim == 5 else rearrange(signed, "b c y x -> b 1 c y x")
 
-    truth = _truth(root, (f"{kind}/truth/{name}", f"truth/{name}"), rows)
-    return Given(kind, pair, array.shape[1] if array.ndim == 5 else 1, generated, truth)
+    places = {"truth": (f"{kind}/truth/{name}", f"truth/{name}"), "shortcut": (f"{kind}/shortcut/{name}",)}
+    there = {what: [one for one in known if one in root] for what, known in places.items()}
+    planted = {what: _marks(layout.array(root, known[0]), rows) for what, known in there.items() if known}
+    return Given(kind, pair, array.shape[1] if array.ndim == 5 else 1, generated, planted)
 
 
-def _truth(root: zarr.Group, places: Sequence[str], rows: Int[np.ndarray, " N"]) -> _Rows | None:
-    """Return what reads the truth at the first of ``places`` where there is some."""
-    found = next((layout.array(root, place) for place in places if place in root), None)
+def _marks(array: zarr.Array[Any], rows: Int[np.ndarray, " N"]) -> _Rows:
+    def marks(part: slice) -> Bool[np.ndarray, "B C H W"]:
+        return np.asarray(array.oindex[rows[part]])
 
-    def truth(part: slice) -> Bool[np.ndarray, "B C H W"]:
-        assert found is not None
-        return np.asarray(found.oindex[rows[part]])
-
-    return truth if found is not None else None
+    return marks
 
 
 def _range(path: Path, array: zarr.Array[Any], images: Images) -> tuple[float, float]:
@@ -177,7 +176,7 @@ def _in_folder(path: Path, explained: Explained) -> Iterator[Given]:
             found += 1
             files = {_stem(file.relative_to(folder)): file for file in sorted(folder.rglob("*")) if _is_image(file)}
             stems = [_below(images.ids[number], images.classes[pair[0]]) for number in explained.numbers(pair[0])]
-            yield Given(NAME, pair, 1, _reading([files[stem] for stem in _all_there(folder, stems, files)], images))
+            yield Given(NAME, pair, 1, _reading([files[stem] for stem in _all_there(folder, stems, files)], images), {})
     if not found:
         a, b = images.classes[:2]
         raise RequestError(f"{path}: expected folders named source_target, such as {a}_{b}; found none; see the guide")

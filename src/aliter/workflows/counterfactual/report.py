@@ -28,6 +28,7 @@ from aliter.report.counterfactual import (
 from aliter.report.gallery import Look
 from aliter.report.page import Drawings, Page, Section, write_page
 from aliter.report.summary import headline, provenance, stage_tables
+from aliter.workflows.counterfactual.evaluate import PLANTED
 from aliter.workflows.counterfactual.pairs import Pairs, methods_of, pairs_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class _Reader:
             return np.asarray(self._open(pairs.name(what))[row, kept])
 
         query, generated, mask = self._query(row), read("generated"), read(f"masks/{method}")
-        planted = pairs.name("truth") in self.run
+        planted = [what for what in PLANTED if pairs.name(what) in self.run]
         return Explained(
             id=unpack(np.asarray(self._open(f"ids/{pairs.source}")[row : row + 1]))[0],
             source=pairs.source,
@@ -123,8 +124,9 @@ class _Reader:
             converted=bool(read("converted")),
             origin=int(read("origin")) if pairs.name("origin") in self.run else 0,
             attribution=read(f"attributions/{method}").astype(np.float32),
-            truth=np.asarray(self._open(pairs.name("truth"))[row]) if planted else None,
-            truth_scores=read(f"truth_scores/{method}") if planted else None,
+            truth=np.asarray(self._open(pairs.name("truth"))[row]) if "truth" in planted else None,
+            truth_scores=read(f"truth_scores/{method}") if "truth" in planted else None,
+            shortcut_scores=read(f"shortcut_scores/{method}") if "shortcut" in planted else None,
             completeness=float(read(f"completeness/{method}")),
         )
 
