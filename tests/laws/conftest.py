@@ -16,7 +16,9 @@ from aliter.core.spec import Spec
 from aliter.data.ledger import Key
 from aliter.data.run import Run
 from aliter.nets.blocks import initialise
+from aliter.nets.heads import Head
 from aliter.nets.stargan import LogitResidual, StarGANSpec
+from aliter.nets.unet import UNetSpec
 from aliter.train.fit import Game
 
 SIZE = 16
@@ -35,15 +37,33 @@ def _stargan() -> dict[str, nn.Module]:
     return StarGANSpec(width=4, cap=8, style=4, latent=3, mapping=8, output=LogitResidual()).build(2, SIZE, 3)
 
 
-NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {"classify": _classifier, "stargan": _stargan}
+def _embedding() -> dict[str, nn.Module]:
+    spec = UNetSpec(width=4, factors=(2,), passes=1, features=4)
+    return {"encoder": spec.build(2, 2), "projection": Head((4, 4, 3)), "head": Head((4, 4, 3))}
+
+
+def _head() -> dict[str, nn.Module]:
+    return {"head": nn.Sequential(nn.Flatten(), Head((2 * SIZE * SIZE, 4, 3))), "bystander": nn.BatchNorm2d(2)}
+
+
+NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {
+    "classify": _classifier,
+    "stargan": _stargan,
+    "contrast": _embedding,
+    "vicreg": _embedding,
+    "sparse_head": _head,
+    "sparse_net": _embedding,
+}
 
 
 def _draw(seed: int, step: int, size: int) -> Batch:
     rng = chance(seed, "draw", step)
-    images = {name: rng.uniform(-1, 1, (size, 2, SIZE, SIZE)) for name in ("x", "reference", "reference2")}
+    images = {name: rng.uniform(-1, 1, (size, 2, SIZE, SIZE)) for name in ("x", "other", "reference", "reference2")}
     latents = {name: rng.standard_normal((size, 3)) for name in ("z", "z2")}
-    tensors = {name: torch.from_numpy(value.astype(np.float32)) for name, value in (images | latents).items()}
-    classes = {name: torch.from_numpy(rng.integers(0, 3, size)) for name in ("y", "target")}
+    points = {name: rng.uniform(0, 7, (size, 5, 2)) for name in ("at", "at_other", "place")}
+    tensors = {name: torch.from_numpy(value.astype(np.float32)) for name, value in (images | latents | points).items()}
+    classes = {name: torch.from_numpy(rng.integers(0, 3, size)) for name in ("y", "target", "field")}
+    classes["label"] = torch.from_numpy(rng.integers(-1, 3, (size, 5)))
     return Batch(step, tuple(f"image {step}.{one}" for one in range(size)), seed, tensors | classes)
 
 

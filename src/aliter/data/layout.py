@@ -46,18 +46,38 @@ def attributes(group: zarr.Group | zarr.Array[Any]) -> dict[str, Any]:
     return {str(key): value for key, value in group.attrs.items()}
 
 
-def create(root: zarr.Group, name: str, shape: tuple[int, ...], dtype: Any, axes: tuple[str, ...]) -> zarr.Array[Any]:
+def create(
+    root: zarr.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    axes: tuple[str, ...],
+    tile: tuple[int, ...] | None = None,
+) -> zarr.Array[Any]:
     """Make the array ``name`` in ``root``, replacing one of that name.
 
-    With axes y and x a chunk is one image and a shard ``ROWS`` rows; else a chunk is ``ROWS`` rows.
+    With axes y and x a chunk is one image and a shard ``ROWS`` rows; else a chunk is ``ROWS`` rows. Where ``tile`` is
+    given, a chunk is one tile of one row, and there are no shards.
     """
-    lead = axes.index("channel") if "y" in axes and "channel" in axes else None
+    if tile is not None:
+        return _create(root, name, shape, dtype, axes, (tile, None))
+    lead = min(axes.index(name) for name in ("channel", "z", "y") if name in axes) if "y" in axes else None
     if lead is None:
-        chunks: tuple[int, ...] = (min(ROWS, max(shape[0], 1)), *(max(n, 1) for n in shape[1:]))
-        shards = None
-    else:
-        chunks = (*[1] * lead, *shape[lead:])
-        shards = (ROWS, *shape[1:])
+        return _create(
+            root, name, shape, dtype, axes, ((min(ROWS, max(shape[0], 1)), *(max(n, 1) for n in shape[1:])), None)
+        )
+    return _create(root, name, shape, dtype, axes, ((*[1] * lead, *shape[lead:]), (ROWS, *shape[1:])))
+
+
+def _create(
+    root: zarr.Group,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: Any,
+    axes: tuple[str, ...],
+    parts: tuple[tuple[int, ...], tuple[int, ...] | None],
+) -> zarr.Array[Any]:
+    chunks, shards = parts
     return root.create_array(
         name,
         shape=shape,

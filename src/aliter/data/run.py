@@ -128,11 +128,17 @@ class Run:
     # Arrays
 
     def create(
-        self, name: str, shape: tuple[int, ...], dtype: Any, axes: tuple[str, ...], facts: Mapping[str, Any] = _NOTHING
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: Any,
+        axes: tuple[str, ...],
+        facts: Mapping[str, Any] = _NOTHING,
+        tile: tuple[int, ...] | None = None,
     ) -> zarr.Array[Any]:
         """Make the array ``name`` with these ``axes``, to be filled block by block; ``facts`` go to its attributes."""
         root = layout.open_store(self.folder / "store.zarr", "a")
-        made = layout.create(root, name, shape, dtype, axes)
+        made = layout.create(root, name, shape, dtype, axes, tile)
         made.attrs.update({"stage": self._stage or "", "layout": layout.VERSION, **facts})
         return made
 

@@ -12,7 +12,10 @@ from aliter.core.errors import ConfigError, RequestError
 from aliter.core.spec import Spec
 from aliter.core.yaml import read_yaml
 
-WORKFLOWS = {"counterfactual": "aliter.workflows.counterfactual"}
+WORKFLOWS = {
+    "counterfactual": "aliter.workflows.counterfactual",
+    "embeddings": "aliter.workflows.embeddings",
+}
 """Where each workflow lives; loaded when asked for."""
 
 

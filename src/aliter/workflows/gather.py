@@ -1,6 +1,7 @@
 """Bring the images into one store, with their range, classes and splits: how rooms of classified images begin."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -43,21 +44,29 @@ class Gathering(Protocol):
 
 def gather(config: Gathering, run: Run) -> None:
     """Simulate the images, or convert them; a store is used where it lies."""
-    source, inside = config.images, run.folder / "images.zarr"
-    if isinstance(source, Path) and (source / "zarr.json").is_file():
-        store, images = os.path.relpath(source, run.path), Images(source, config.range)
-    else:
-        write_source(source, inside, config.range)
-        store, images = inside.name, Images(inside, config.range)
+    store, path = brought(config.images, run, lambda out: write_source(config.images, out, config.range))
+    images = Images(store, config.range)
     run.describe(
         {
-            "images": store,
+            "images": path,
             "classes": list(images.classes),
             "channels": list(images.channels),
             "range": list(images.range),
             "source": images.source,
         }
     )
+
+
+def brought(source: object, run: Run, write: Callable[[Path], object]) -> tuple[Path, str]:
+    """Return the store of a run's images, and its path as the run knows it.
+
+    It is the ``source`` where that is a store, else what ``write`` makes inside the run.
+    """
+    if isinstance(source, Path) and (source / "zarr.json").is_file():
+        return source, os.path.relpath(source, run.path)
+    inside = run.folder / "images.zarr"
+    write(inside)
+    return inside, inside.name
 
 
 def write_source(source: Path | Digits | Simulation, out: Path, declared: tuple[float, float] | None) -> None:

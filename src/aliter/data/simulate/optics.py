@@ -67,15 +67,19 @@ def spots(
     return image
 
 
-def smooth_field(shape: tuple[int, ...], sigma_px: float, rng: np.random.Generator) -> Float[np.ndarray, "*space"]:
+def smooth_field(
+    shape: tuple[int, ...], sigma_px: float | tuple[float, ...], rng: np.random.Generator
+) -> Float[np.ndarray, "*space"]:
     """Return a smooth Gaussian random field: mean 0, variance 1 at every pixel, Gaussian correlation.
 
     White noise on a lattice of spacing ``sigma_px`` is spread by a Gaussian of that width, so the cost does not
-    grow with ``sigma_px``, borders are like any other place, and a finer image shows the same field.
+    grow with ``sigma_px``, borders are like any other place, and a finer image shows the same field. The width may
+    be given for each axis.
     """
-    field = rng.standard_normal([ceil(length / sigma_px) + _TAPS for length in shape])
-    for length in shape:
-        place, weight = _taps(length, sigma_px)
+    widths = sigma_px if isinstance(sigma_px, tuple) else (sigma_px,) * len(shape)
+    field = rng.standard_normal([ceil(length / width) + _TAPS for length, width in zip(shape, widths, strict=True)])
+    for length, width in zip(shape, widths, strict=True):
+        place, weight = _taps(length, width)
         # Not a matrix product: its rounding may depend on the number of threads.
         field = np.einsum("nk,nk...->...n", weight, field[place])
     return field

@@ -1,19 +1,28 @@
 """Simulated images as a store, with what was planted."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from aliter.core.progress import progress
 from aliter.data import layout
+from aliter.data.fields import write_objects
 from aliter.data.images import Header, Images, write_images
-from aliter.data.simulate import Simulation
+from aliter.data.simulate import Fictus, Nuclei
 from aliter.data.splits import SPLITS, draw_splits
 
 
-def write_simulation(simulation: Simulation, path: Path) -> None:
+def write_simulation(simulation: Fictus | Nuclei, path: Path) -> None:
+    """Write what ``simulation`` draws, with its truth, as a store at ``path``."""
+    if isinstance(simulation, Nuclei):
+        _write_fields(simulation, path)
+    else:
+        _write_cells(simulation, path)
+
+
+def _write_cells(simulation: Fictus, path: Path) -> None:
     """Write the images of ``simulation`` and, for those of the test split, every oracle pair and its truth.
 
     ``{plain|nuisance}/generated/{source}_{target}`` and ``truth/{source}_{target}`` have a row for each test image
@@ -41,7 +50,7 @@ def write_simulation(simulation: Simulation, path: Path) -> None:
     _write_planted(simulation, path)
 
 
-def _write_planted(simulation: Simulation, path: Path) -> None:
+def _write_planted(simulation: Fictus, path: Path) -> None:
     root = layout.open_store(path, "a")
     images = Images(path)
     shape, labels = images.shape, range(len(images.classes))
@@ -62,7 +71,7 @@ def _write_planted(simulation: Simulation, path: Path) -> None:
                     arrays[name][rows] = np.stack([draw(source, cell, target) for cell in cells])
 
 
-def _draws(simulation: Simulation) -> dict[str, tuple[type[np.generic], Callable[[int, int, int], np.ndarray]]]:
+def _draws(simulation: Fictus) -> dict[str, tuple[type[np.generic], Callable[[int, int, int], np.ndarray]]]:
     """Return what is planted, by name: its type, and how it is drawn from label, cell and target."""
     draws: dict[str, tuple[type[np.generic], Callable[[int, int, int], np.ndarray]]] = {
         "truth": (np.bool_, simulation.truth),
@@ -72,3 +81,28 @@ def _draws(simulation: Simulation) -> dict[str, tuple[type[np.generic], Callable
     if simulation.shortcut:
         draws["nuisance/shortcut"] = (np.bool_, simulation.detour)
     return draws
+
+
+def _write_fields(simulation: Nuclei, path: Path) -> None:
+    """Write the fields of ``simulation`` and the nuclei in each; a field is a group of its own."""
+    names = tuple(f"fields/{index:06d}" for index in range(simulation.count))
+    header = Header(
+        classes=simulation.classes,
+        channels=simulation.channels,
+        range=simulation.range,
+        shape=(1, *simulation.shape),
+        dtype="uint16",
+        ids=(names,),
+        splits=(simulation.splits,),
+        groups=(names,),
+        source=simulation.model_dump(mode="json"),
+    )
+    draw = lru_cache(maxsize=layout.ROWS)(simulation.draw)
+    with progress("simulate", simulation.count) as advance:
+
+        def block(label: int, start: int, stop: int) -> np.ndarray:
+            advance(stop - start, "")
+            return np.stack([draw(index).image for index in range(start, stop)])
+
+        write_images(path, header, block)
+        write_objects(path, "uint16", lambda index: draw(index).objects)

@@ -1,0 +1,108 @@
+"""What the embeddings workflow shows: curves over clicks, and fields with what was found in them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Integer, UInt8
+
+from aliter.report.figures import Axes, Band, bands
+from aliter.report.gallery import Gallery, Item, Look
+from aliter.report.page import Drawing, Drawings
+from aliter.report.pictures import grey, label_colours
+
+Curves = dict[str, dict[int, list[dict[str, float]]]]
+"""Of each learner and number of clicks: the metrics with each set of clicks; 0 clicks are all labels."""
+
+_NAMES = {"iou": "foreground IoU", "ap50": "AP at IoU 0.5", "seg": "SEG", "det": "DET"}
+_LEGEND = {
+    "field": "a field for testing",
+    "embedding": "the three directions in which the embedding varies most over all fields, as red, green and blue",
+    "foreground": "how likely the learner finds an object at each voxel",
+    "objects": "the objects that were made of it; a colour for each",
+    "truth": "the true objects; a colour for each",
+    "SEG": "mean overlap of true objects with what covers over half of each; 1 is perfect",
+    "AP at IoU 0.5": "objects found, over all found, missed and invented",
+    "foreground IoU": "overlap of the foreground with the true one",
+    "VOI": "variation of information in bits, what was split and what was merged; 0 is perfect",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One field, as one learner sees it."""
+
+    id: str
+    learner: str
+    clicks: int
+    """0 are all labels."""
+    field: Float32[np.ndarray, "C *space"]
+    embedding: UInt8[np.ndarray, "*space 3"]
+    """In colours."""
+    foreground: Float32[np.ndarray, "*space"]
+    objects: Integer[np.ndarray, "*space"]
+    truth: Integer[np.ndarray, "*space"]
+    scores: Mapping[str, float]
+    walk: Sequence[tuple[float, Integer[np.ndarray, "*space"]]]
+    """Some thresholds, and the objects there."""
+    curve: Float[np.ndarray, "T 2"]
+    """Threshold, and variation of information there."""
+    chosen: int
+
+
+def click_curves(curves: Curves) -> Drawings:
+    """Return, for each metric, how each learner does with more and more clicks."""
+    counts = sorted({count for found in curves.values() for count in found if count})
+    ends = (float(np.log2(counts[0])), float(np.log2(counts[-1]))) if len(counts) > 1 else (0.0, 1.0)
+    axes = Axes("clicks (powers of 2)", "mean over fields for testing", ends)
+    drawings = []
+    for metric, title in _NAMES.items():
+        series = []
+        for name, found in curves.items():
+            told = [count for count in counts if count in found]
+            rows = [[one[metric] for one in found[count]] for count in told] or [[one[metric] for one in found[0]]] * 2
+            x = np.log2(told) if told else np.array(ends)
+            low, middle, high = (np.array([f(row) for row in rows]) for f in (np.min, np.mean, np.max))
+            series.append(Band(name, x, low, middle, high))
+        drawings.append(Drawing(bands(series, axes, f"{title} against clicks"), title))
+    return Drawings(drawings)
+
+
+def field_gallery(shown: Iterable[Shown], look: Look) -> Gallery:
+    """Return the gallery of what was ``shown``; it is taken one by one, when the page is written."""
+
+    def items() -> Iterator[Item]:
+        for one in shown:
+            yield _item(one)
+
+    return Gallery(items(), look, None, _LEGEND, (), ("fragments merged up to", "VOI, bits"), noun="fields")
+
+
+def _item(one: Shown) -> Item:
+    clicks = str(one.clicks) if one.clicks else "all labels"
+    found = len(np.unique(one.objects[one.objects > 0]))
+    return Item(
+        id=f"{one.learner}/{clicks}/{one.id}",
+        title=one.learner,
+        subtitle=f"{clicks} clicks" if one.clicks else clicks,
+        facets={"learner": one.learner, "clicks": clicks, "field": one.id},
+        numbers={
+            "SEG": one.scores["seg"],
+            "AP at IoU 0.5": one.scores["ap50"],
+            "foreground IoU": one.scores["iou"],
+            "VOI": one.scores["voi_split"] + one.scores["voi_merge"],
+        },
+        frames={"field": (one.field + 1) / 2},
+        paintings={
+            "embedding": one.embedding,
+            "foreground": np.repeat(grey(one.foreground)[..., None], 3, -1),
+            "objects": label_colours(one.objects.astype(np.int64)),
+            "truth": label_colours(one.truth.astype(np.int64)),
+            **{f"merged up to {at:g}": label_colours(labels.astype(np.int64)) for at, labels in one.walk},
+        },
+        outlines={"objects": one.objects.astype(np.int64)[None], "truth": one.truth.astype(np.int64)[None]},
+        curve=one.curve,
+        chosen=one.chosen,
+        facts={"field": one.id, "threshold": f"{one.curve[one.chosen, 0]:g}"},
+        caption=f"{len(np.unique(one.truth[one.truth > 0]))} true objects, {found} found.",
+    )

@@ -1,0 +1,42 @@
+"""What is known of voxels: features side by side, on one scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int
+
+from aliter.data.run import Run
+from aliter.workflows.embeddings.embed import Feature
+from aliter.workflows.embeddings.points import Clicks
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Voxels whose class is known."""
+
+    x: Float32[np.ndarray, "N D"]
+    y: Int[np.ndarray, " N"]
+
+
+def described(run: Run, features: Sequence[Feature], number: int) -> Float32[np.ndarray, "D *space"]:
+    """Return the features of a field, each with mean 0 and deviation 1 over the training fields."""
+    return np.concatenate([_scaled(run, name, np.asarray(run.array(f"features/{name}")[number])) for name in features])
+
+
+def rows_of(run: Run, features: Sequence[Feature], clicks: Clicks) -> Rows:
+    """Return the features at clicks, on the scale of ``described``."""
+    parts = []
+    for name in features:
+        array = run.array(f"features/{name}")
+        found = [
+            np.asarray(array[(field, slice(None), *at)]) for field, at in zip(clicks.field, clicks.at, strict=True)
+        ]
+        parts.append(_scaled(run, name, np.stack(found, 1)))
+    return Rows(np.concatenate(parts).T.copy(), clicks.label.astype(np.int64))
+
+
+def _scaled(run: Run, name: Feature, values: Float32[np.ndarray, "D *any"]) -> Float32[np.ndarray, "D *any"]:
+    middle, spread = run.load(f"scales/{name}").reshape(2, -1, *[1] * (values.ndim - 1))
+    scaled: np.ndarray = (values.astype(np.float32) - middle) / spread
+    return scaled.astype(np.float32)
