@@ -66,8 +66,12 @@ class Fields:
 
     def read(self, number: int, box: Box | None = None) -> Float32[np.ndarray, "C *space"]:
         """Return a field, or a part of it, as networks see it: the declared range on [-1, 1]."""
+        return to_signed(self.stored(number, box), self.range)
+
+    def stored(self, number: int, box: Box | None = None) -> Shaped[np.ndarray, "C *space"]:
+        """Return a field, or a part of it, as it is stored."""
         where: tuple[int | slice, ...] = (number, slice(None), *(box or ()))
-        return to_signed(np.asarray(self._held[where]), self.range)
+        return np.asarray(self._held[where])
 
     def objects(self, number: int, box: Box | None = None) -> Integer[np.ndarray, "*space"]:
         """Return the number of the object at each voxel of a field, or of a part of it; 0 is background.

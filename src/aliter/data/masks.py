@@ -12,7 +12,7 @@ from jaxtyping import Integer, Shaped
 from aliter.core.errors import DataError, RequestError
 from aliter.data import reader
 from aliter.data.convert import beside
-from aliter.data.fields import write_objects
+from aliter.data.fields import Fields, write_objects
 from aliter.data.images import Header, full_range, write_images
 from aliter.data.picture import Unusable, plain, smallest
 from aliter.data.splits import SPLITS, draw_group_splits
@@ -74,6 +74,17 @@ def convert_masked(source: Path, out: Path, declared: tuple[float, float] | None
         write_images(part, header, block)
         write_objects(part, mask.dtype, lambda number: _like(_mask(found[number]), mask, found[number].mask))
     return out
+
+
+def write_masked(fields: Fields, out: Path) -> None:
+    """Write ``fields`` as ``out``/split/images and ``out``/split/masks, so that ``convert_masked`` gives them back."""
+    with beside(out) as part:
+        for number, split in enumerate(fields.splits.tolist()):
+            for kind in ("images", "masks"):
+                (part / SPLITS[split] / kind).mkdir(parents=True, exist_ok=True)
+            name = f"{number:06d}.tif"
+            tifffile.imwrite(part / SPLITS[split] / "images" / name, np.squeeze(fields.stored(number)))
+            tifffile.imwrite(part / SPLITS[split] / "masks" / name, fields.objects(number))
 
 
 def _pairs(source: Path) -> Iterator[_Field]:

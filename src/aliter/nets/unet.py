@@ -135,7 +135,8 @@ class UNetSpec(Spec):
         extents = self.extents(ndim)
         if self.padding == "valid":
             return tuple(extent.context for extent in extents)
-        return tuple(2 * extent.period * ceil(extent.context / 2 / extent.period) for extent in extents)
+        # A voxel sees what the convolutions reach, and up to a period more where maps were pooled.
+        return tuple(2 * extent.period * (1 + ceil(extent.context / 2 / extent.period)) for extent in extents)
 
     def check(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of what comes out if ``shape`` goes in.

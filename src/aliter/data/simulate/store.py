@@ -8,8 +8,10 @@ import numpy as np
 
 from aliter.core.progress import progress
 from aliter.data import layout
-from aliter.data.fields import write_objects
+from aliter.data.convert import write_folder
+from aliter.data.fields import Fields, write_objects
 from aliter.data.images import Header, Images, write_images
+from aliter.data.masks import write_masked
 from aliter.data.simulate import Fictus, Nuclei
 from aliter.data.splits import SPLITS, draw_splits
 
@@ -20,6 +22,14 @@ def write_simulation(simulation: Fictus | Nuclei, path: Path) -> None:
         _write_fields(simulation, path)
     else:
         _write_cells(simulation, path)
+
+
+def written_as_folder(store: Path, out: Path) -> None:
+    """Write a simulation's ``store`` as files: a folder per class, or images and masks of fields."""
+    if "objects" in layout.open_store(store):
+        write_masked(Fields(store), out)
+    else:
+        write_folder(Images(store), out)
 
 
 def _write_cells(simulation: Fictus, path: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic import PositiveInt, model_validator
 from aliter.core.spec import Spec
 from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.fields import Fields
-from aliter.data.run import Figure, Run
+from aliter.data.run import Run
 from aliter.methods.segment.forest import Answer, Forest
 from aliter.workflows.embeddings.fitted import fit_head, fit_net, recalled_head, recalled_net
 from aliter.workflows.embeddings.gather import fields_of
@@ -88,16 +88,13 @@ def segment(config: "Config", run: Run) -> None:
     """Fit every learner on every number of clicks, then write what each says of the fields not learned from."""
     fields, choice = fields_of(run), config.segment
     cases = cases_of(choice, config.points.repeats)
-    seconds: dict[str, list[float]] = {}
     for case in cases:
         start = time.process_time()
         _learn(case, config, run, fields)
-        seconds.setdefault(case.learner.name, []).append(time.process_time() - start)
         run.time({"name": case.name, "seconds": time.process_time() - start})
     numbers = evaluated(fields)
     run.save("segmented/field", numbers, ("index",))
     fill(_begin, config, run, [_task(case, fields, len(numbers)) for case in cases])
-    run.record([Figure("cases learned", len(cases), len(fields.split("train")))])
 
 
 def _task(case: Case, fields: Fields, count: int) -> Task[Case]:

@@ -1,0 +1,85 @@
+"""The tiny config, as shipped: from simulated nuclei to a page, and what it must reach."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aliter.data.run import Run
+from aliter.ops.labels import variation_of_information
+from aliter.workflows.embeddings import STAGES, Config
+from aliter.workflows.embeddings.gather import fields_of
+from aliter.workflows.embeddings.points import clicks_of
+from aliter.workflows.stage import due, run_stages
+
+TINY = Path(__file__).parents[2] / "configs" / "embeddings" / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    config = Config.read(TINY)
+    found = Run(tmp_path_factory.mktemp("runs") / "tiny", config)
+    with found.working():
+        run_stages(due(STAGES, config, found), config, found)
+    return found
+
+
+def test_views_become_easier_to_match_and_losses_fall_below_chance(run: Run) -> None:
+    rows = run.metrics("contrast")
+    points = run["snapshots/60/points"].shape[1]
+    chance = np.log(2 * 2 * points - 1)
+    held = [row["held-out loss"] for row in rows if "held-out loss" in row]
+    assert held[-1] < chance - 0.1
+
+
+def test_the_embedding_beats_one_that_learned_nothing_and_segments(run: Run) -> None:
+    figures = {one.name: one.value for rows in run.figures().values() for one in rows}
+    learned, fresh = (figures[f"foreground IoU, {name}, head, 32 clicks"] for name in ("embedding", "random"))
+    assert learned > 0.4
+    assert learned > fresh
+    assert figures["foreground IoU, filters, forest, 32 clicks"] > 0.5
+
+
+def test_clicks_are_right_distinct_balanced_and_nested(run: Run) -> None:
+    fields, clicks = fields_of(run), clicks_of(run, 0)
+    for number, at, label in zip(clicks.field, clicks.at, clicks.label, strict=True):
+        assert fields.splits[number] == 0
+        assert (fields.objects(int(number))[tuple(at)] > 0) == label
+    assert len({(number, *at) for number, at in zip(clicks.field, clicks.at.tolist(), strict=True)}) == 32
+    for count in (8, 16, 32):
+        assert clicks.first(count).label.sum() == count // 2
+
+
+def test_the_table_holds_what_was_measured_and_thresholds_are_chosen_on_validation(run: Run) -> None:
+    with (run.path / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for learner in {row["learner"] for row in rows}:
+        for clicks in ("8", "32"):
+            val = [row for row in rows if (row["learner"], row["clicks"], row["split"]) == (learner, clicks, "val")]
+            best = min(val, key=lambda row: float(row["voi_sum"]))
+            assert best["chosen"] == "1"
+            assert sum(int(row["chosen"]) for row in val) == 1
+    fields = fields_of(run)
+    test = fields.split("test").tolist()
+    objects = run["objects/filters, forest/32"]
+    split, merge = np.mean(
+        [variation_of_information(fields.objects(n), one) for n, one in zip(test, objects, strict=True)], axis=0
+    )
+    (row,) = [
+        row
+        for row in rows
+        if (row["learner"], row["clicks"], row["split"], row["chosen"]) == ("filters, forest", "32", "test", "1")
+    ]
+    assert float(row["voi_split"]) == pytest.approx(split, abs=1e-5)
+    assert float(row["voi_merge"]) == pytest.approx(merge, abs=1e-5)
+
+
+def test_other_clicks_redo_no_pretraining(run: Run) -> None:
+    values = Config.read(TINY).model_dump(mode="json")
+    changed = Config.model_validate({**values, "points": {"count": 32, "seed": 1}})
+    with run.working():
+        names = [one.stage.name for one in due(STAGES, changed, run)]
+        assert names == ["points", "segment", "validate", "report"]
+        assert due(STAGES, Config.read(TINY), run) == []
+    assert (run.path / "report" / "index.html").is_file()
