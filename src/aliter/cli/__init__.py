@@ -79,7 +79,7 @@ def simulate(
 
     Example: aliter simulate fictus cells.zarr --count 100 --factor aggregates --factor elongation
     """
-    from aliter.data.simulate import SIMULATIONS
+    from aliter.data.simulate import SIMULATIONS, Fictus, Nuclei
     from aliter.data.simulate.store import write_simulation, written_as_folder
 
     set_debug(debug)
@@ -89,6 +89,7 @@ def simulate(
         raise RequestError(f"{to}: expected a path where nothing is yet; name another, or remove it")
     asked = {"count": count, "size": size, "seed": seed, "factors": factor or None, "depth": depth, "among": among}
     simulation = SIMULATIONS[kind].parse({name: one for name, one in asked.items() if one is not None}, Path(kind))
+    assert isinstance(simulation, Fictus | Nuclei)
     store = to if to.suffix == ".zarr" else to.with_name(f".{to.name}.zarr")
     write_simulation(simulation, store)
     if store != to:
