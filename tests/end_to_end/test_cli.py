@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 Finish = Callable[..., tuple[int, str, str]]
@@ -74,3 +75,25 @@ def test_what_is_missing_is_named(finish: Finish) -> None:
     assert finish("demo", "nothing")[0] == 2
     assert finish("simulate", "nothing", "out")[0] == 2
     assert finish("run", "nothing.yaml")[0] == 2
+
+
+def test_a_list_of_images_becomes_a_store(finish: Finish, tmp_path: Path) -> None:
+    for row in range(12):
+        np.save(tmp_path / f"{row}.npy", np.full((3, 4, 5), row / 12, np.float32))
+    lines = [f"{row}.npy,{'ab'[row % 2]},plate {row // 4}" for row in range(12)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,group", *lines]))
+    code, _, errors = finish("convert", "list.csv", "out")
+    assert (code, "declare one" in errors) == (2, True)
+    code, output, errors = finish("convert", "list.csv", "out", "--range", "0", "1", "--axes", "ZYX", "--z", "max")
+    assert code == 0, errors
+    assert "12 images in 2 classes (a 6, b 6); 4x5 pixels" in output
+    assert "3 groups" in output
+    code, _, errors = finish("convert", "out", "again")
+    assert (code, "a store already" in errors) == (2, True)
+    (tmp_path / "3.npy").write_bytes(b"")
+    (tmp_path / "5.npy").unlink()
+    code, _, errors = finish("convert", "list.csv", "other", "--range", "0", "1")
+    assert code == 3
+    assert "3.npy" in errors
+    assert "5.npy" in errors
+    assert "Traceback" not in errors

@@ -1,7 +1,6 @@
 """The command line: thin; it finds what is asked for and turns errors into exit codes."""
 
 import logging
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from aliter.cli import images
 from aliter.cli.console import Debug, Device, debugging, out, set_debug, shipped
 from aliter.core.errors import AliterError, Interrupted, RequestError
 
@@ -63,39 +63,8 @@ def demo(
     _carry_out(config, Run(to or place(config, "demo"), config, device))
 
 
-@app.command()
-def simulate(
-    kind: Annotated[str, typer.Argument(help="What to draw: fictus or nuclei.")],
-    to: Annotated[Path, typer.Argument(metavar="OUT", help="A store if it ends in .zarr, else a folder.")],
-    count: Annotated[int | None, typer.Option(help="Cells of each class, or fields.")] = None,
-    size: Annotated[int | None, typer.Option(help="Pixels on a side.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of all chance.")] = 0,
-    factor: Annotated[list[str] | None, typer.Option(help="What classes differ in; may be given again.")] = None,
-    depth: Annotated[int | None, typer.Option(help="Planes of a volume of nuclei.")] = None,
-    among: Annotated[str | None, typer.Option(help="What is among the nuclei: texture or debris.")] = None,
-    debug: Debug = False,
-) -> None:
-    """Draw images by rule, with their truth.
-
-    Example: aliter simulate fictus cells.zarr --count 100 --factor aggregates --factor elongation
-    """
-    from aliter.data.simulate import SIMULATIONS, Fictus, Nuclei
-    from aliter.data.simulate.store import write_simulation, written_as_folder
-
-    set_debug(debug)
-    if kind not in SIMULATIONS:
-        raise RequestError(f"expected one of {', '.join(SIMULATIONS)}; found '{kind}'")
-    if to.exists():
-        raise RequestError(f"{to}: expected a path where nothing is yet; name another, or remove it")
-    asked = {"count": count, "size": size, "seed": seed, "factors": factor or None, "depth": depth, "among": among}
-    simulation = SIMULATIONS[kind].parse({name: one for name, one in asked.items() if one is not None}, Path(kind))
-    assert isinstance(simulation, Fictus | Nuclei)
-    store = to if to.suffix == ".zarr" else to.with_name(f".{to.name}.zarr")
-    write_simulation(simulation, store)
-    if store != to:
-        written_as_folder(store, to)
-        shutil.rmtree(store)
-    out.print(f"{to}: {simulation.count} of each of {', '.join(simulation.classes)}", markup=False)
+app.command()(images.simulate)
+app.command()(images.convert)
 
 
 @app.command()

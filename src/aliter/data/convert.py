@@ -1,4 +1,4 @@
-"""Bring a folder of images into a store, or a store into a folder; the values stay as they are."""
+"""Bring images of any source into a store, or a store into a folder; the values stay as they are."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from math import isfinite
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -20,50 +21,54 @@ from aliter.data.folder import Finding
 from aliter.data.images import Header, Images, full_range, write_images
 from aliter.data.picture import Picture, Unusable
 from aliter.data.scan import Scan, scan, table
-from aliter.data.splits import SPLITS, draw_splits
+from aliter.data.splits import SPLITS
 from aliter.data.tiff import write_tiff
 
-__all__ = ["Scan", "convert", "scan", "write_folder"]
+__all__ = ["Scan", "convert", "scan", "write_folder", "write_store"]
 
 
 def convert(source: Path, out: Path, declared: tuple[float, float] | None = None, seed: int = 0) -> Path:
-    """Write the images in ``source`` to a store at ``out``, block by block, and return the path of the store.
+    """Write the images in ``source`` to a store at ``out``, and return the path of the store.
 
-    The store states one range for all images: ``declared``, else the full range of their integer type. Without
-    folders for the splits, 80/10/10 per cent of each class are drawn from ``seed``. The store is written beside
-    ``out`` and takes its name when it is complete. A ``source`` that is a store already is returned as it is.
+    A ``source`` that is a store already is returned as it is. All else is as in ``write_store``.
+    """
+    found = scan(source)
+    return source if found.kind == "store" else write_store(found, out, declared, seed)
+
+
+def write_store(found: Scan, out: Path, declared: tuple[float, float] | None = None, seed: int = 0) -> Path:
+    """Write the images that were ``found`` to a store at ``out``, block by block, and return its path.
+
+    The store states one range for all images: ``declared``, else the full range of their integer type. Splits that
+    the source does not tell are drawn from ``seed``: 80/10/10 per cent of each class, whole groups together. The
+    store is written beside ``out`` and takes its name when it is complete.
 
     Raises
     ------
     RequestError
-        If there is no ``source``, ``out`` exists, or images of floats come without a ``declared`` range.
+        If ``out`` exists, or images of floats come without a ``declared`` range.
     DataError
         If any image cannot be used: names them all, with the reasons.
     """
-    found = scan(source)
-    if found.kind == "store":
-        return source
     header = _header(found, found.checked(), declared, seed)
     with beside(out) as part, progress("converting", sum(map(len, found.ids))) as advance:
         block = _Block(found, header, advance)
         write_images(part, header, block)
         if block.findings:
-            raise DataError(table(source, block.findings))
+            raise DataError(table(found.source, block.findings))
     return out
 
 
 def write_folder(images: Images, out: Path) -> None:
-    """Write ``images`` as ``out``/split/class/name.tif, channel by channel, so that ``convert`` gives them back.
+    """Write ``images`` as ``out``/split/class/name.tif, plane by plane, so that ``convert`` gives them back.
 
     Names are the stems of the ids; where these would clash or change the order, they begin with a number.
 
     Raises
     ------
     RequestError
-        If ``out`` exists, the images are not 2-D, or the name of a class cannot be that of a folder.
+        If ``out`` exists, or the name of a class cannot be that of a folder.
     """
-    if len(images.shape) != 3:
-        raise RequestError(f"{images.path}: expected images of channel, y, x to write as TIFF, found {images.shape}")
     for name in images.classes:
         if name.startswith(".") or not name or set(name) & set("/\\\0") or name.endswith(".zarr"):
             raise RequestError(f"{images.path}: the class {name!r} cannot be the name of a folder; rename it")
@@ -116,7 +121,7 @@ class _Block:
         self.scan, self.header, self.advance = scan, header, advance
         self.findings: list[Finding] = []
 
-    def __call__(self, label: int, start: int, stop: int) -> Shaped[np.ndarray, "B C H W"]:
+    def __call__(self, label: int, start: int, stop: int) -> Shaped[np.ndarray, "B C *space"]:
         out = np.zeros((stop - start, *self.header.shape), self.header.dtype)
         for row, name in enumerate(self.header.ids[label][start:stop]):
             try:
@@ -126,8 +131,8 @@ class _Block:
             self.advance(1, "")
         return out
 
-    def _read(self, name: str) -> Shaped[np.ndarray, "C H W"]:
-        values = reader.read(self.scan.source / name)
+    def _read(self, name: str) -> Shaped[np.ndarray, "C *space"]:
+        values = reader.finite(reader.guarded(lambda: self.scan.read(name)))
         if values.shape != self.header.shape or values.dtype != self.header.dtype:
             expected = f"{self.header.dtype} {self.header.shape}"
             raise Unusable("cannot be read", f"its header says {expected}, it holds {values.dtype} {values.shape}")
@@ -138,8 +143,8 @@ def _header(found: Scan, picture: Picture, declared: tuple[float, float] | None,
     low, high = declared or full_range(np.dtype(picture.dtype), found.source)
     if not (isfinite(low) and isfinite(high) and low < high):
         raise RequestError(f"expected a range [low, high] with low below high, found [{low:g}, {high:g}]")
-    drawn = tuple(draw_splits(len(ids), seed, label) for label, ids in enumerate(found.ids))
-    split = {"splits": "folders"} if found.splits else {"splits": "drawn", "seed": seed}
+    told = {"folder": "folders"}.get(found.kind, "told")
+    split: dict[str, Any] = {"splits": told} if found.splits else {"splits": "drawn", "seed": seed}
     return Header(
         classes=found.classes,
         channels=picture.channels,
@@ -147,8 +152,10 @@ def _header(found: Scan, picture: Picture, declared: tuple[float, float] | None,
         shape=picture.shape,
         dtype=picture.dtype,
         ids=found.ids,
-        splits=found.splits or drawn,
-        source={"kind": "folder", "name": found.source.absolute().name, **split},
+        splits=found.assigned(seed),
+        groups=found.groups,
+        pixel_um=picture.pixel_um,
+        source={"kind": found.kind, "name": found.source.absolute().name, **split},
     )
 
 

@@ -1,14 +1,18 @@
 """Where the images lie in a tree of folders, and what in it is out of place."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from aliter.core.errors import RequestError
+from aliter.data.ngff import attributes, inside, is_zarr
 from aliter.data.picture import Kind, Unusable
 from aliter.data.reader import FORMATS
 
-_SPLITS = {"train": 0, "val": 1, "validation": 1, "test": 2}
+SPLIT_NAMES: Mapping[str, int] = {"train": 0, "val": 1, "validation": 1, "test": 2}
 _MISPLACED: Kind = "not where an image belongs"
 
 
@@ -34,6 +38,8 @@ class Place:
     """Path relative to the folder that holds the class folders."""
     id: str
     """Path relative to the source."""
+    group: str = ""
+    """What it shares with others that must stand in the same split; empty if it stands alone."""
 
 
 @dataclass
@@ -64,6 +70,8 @@ class Search:
         ending = path.suffix.lower()
         if path.name.startswith("."):
             self.ignored["hidden"] += 1
+        elif path.is_dir() and is_zarr(path) and "aliter" not in _facts(path):
+            files.append(path)
         elif path.is_dir() and ending != ".zarr":
             folders.append(path)
         elif ending not in FORMATS:
@@ -72,6 +80,19 @@ class Search:
             files.append(path)
         else:
             self.note(path, Unusable("cannot be read", "it leads to no file"))
+
+    def members(self, path: Path, name: str) -> list[tuple[str, str]]:
+        """Return where the images at ``path`` lie below it, and their groups: a file is one, a plate holds many.
+
+        ``name`` is what the path is called; names of groups begin with it.
+        """
+        if not path.is_dir():
+            return [("", "")]
+        try:
+            return [(one.path, one.group and joined(name, one.group)) for one in inside(path)]
+        except Unusable as error:
+            self.note(name, error)
+            return []
 
     def below(self, folder: Path, above: Sequence[Path]) -> Iterator[Path]:
         """Yield all image files under ``folder``; no folder is entered twice, and none of those ``above`` again."""
@@ -101,8 +122,9 @@ def places(search: Search) -> list[Place]:
         if not files:
             empty.append(folder)
         for path in files:
-            below = path.relative_to(folder.parent).as_posix()
-            found.append(Place(folder.name, split, below, path.relative_to(search.source).as_posix()))
+            below, name = (path.relative_to(one).as_posix() for one in (folder.parent, search.source))
+            for inner, group in search.members(path, name):
+                found.append(Place(folder.name, split, joined(below, inner), joined(name, inner), group))
     classes = {place.label for place in found}
     for folder in empty:
         if folder.name not in classes:
@@ -113,7 +135,7 @@ def places(search: Search) -> list[Place]:
 def _class_folders(search: Search) -> Iterator[tuple[int | None, list[Path], Path]]:
     """Yield each class folder with its split and the folders above it."""
     top = _only_folders(search, search.source)
-    named = [folder for folder in top if folder.name.casefold() in _SPLITS]
+    named = [folder for folder in top if folder.name.casefold() in SPLIT_NAMES]
     if named != top and not any(folder.name.casefold() == "train" for folder in named):
         yield from ((None, [search.source], folder) for folder in top)
         return
@@ -122,7 +144,7 @@ def _class_folders(search: Search) -> Iterator[tuple[int | None, list[Path], Pat
             reason = "it stands beside a folder train, so it is neither a split nor a class; move it"
             search.note(folder, Unusable(_MISPLACED, reason))
     for folder in named:
-        split = _SPLITS[folder.name.casefold()]
+        split = SPLIT_NAMES[folder.name.casefold()]
         yield from ((split, [search.source, folder], inner) for inner in _only_folders(search, folder))
 
 
@@ -131,6 +153,47 @@ def _only_folders(search: Search, folder: Path) -> list[Path]:
     for stray in strays:
         search.note(stray, Unusable(_MISPLACED, "it lies outside the class folders; move it"))
     return folders
+
+
+def grouped(search: Search, found: Sequence[Place], how: str | None) -> list[Place]:
+    """Return the places with the groups that ``how`` tells: ``folder``, or a regular expression to find in the id.
+
+    The group is what the first parentheses of the expression hold, else all that it finds. With ``folder`` it is the
+    path of the folder that the image lies in.
+
+    Raises
+    ------
+    RequestError
+        If ``how`` is no regular expression, or the source tells groups itself.
+    """
+    if how is None:
+        return list(found)
+    if any(place.group for place in found):
+        raise RequestError(f"expected images without groups for '{how}', found some with; leave --groups out")
+    try:
+        pattern = re.compile(how)
+    except re.error as error:
+        raise RequestError(f"expected 'folder' or a regular expression for groups, found '{how}' ({error})") from error
+    named = []
+    for place in found:
+        match = pattern.search(place.id)
+        group = PurePosixPath(place.id).parent.as_posix() if how == "folder" else match and match[bool(pattern.groups)]
+        if not group:
+            search.note(place.id, Unusable(_MISPLACED, f"'{how}' finds no group in its path"))
+        named.append(replace(place, group=group or ""))
+    return named
+
+
+def joined(name: str, inner: str) -> str:
+    """Return the path ``inner`` below ``name``."""
+    return (PurePosixPath(name) / inner).as_posix()
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        return attributes(path)
+    except Unusable:
+        return {}
 
 
 def _identity(folder: Path) -> tuple[int, int]:

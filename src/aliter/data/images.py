@@ -1,5 +1,6 @@
 """Images in a store: read only, one declared range, stored splits."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from jaxtyping import Float32, Int, Shaped, UInt8
 
 from aliter.core.errors import DataError, RequestError, RunError
 from aliter.data import layout
+from aliter.data.multiscale import describe_array, describe_channels
 from aliter.data.splits import SPLITS, Split
 
 IN_MEMORY = 1 << 30
@@ -37,6 +39,8 @@ class Header:
     """Of each class: plate, donor, slide ... of each image, if known: a group never stands in two splits."""
     source: dict[str, Any] = field(default_factory=dict)
     """Where the images come from: plain JSON values."""
+    pixel_um: tuple[float, ...] = ()
+    """Distance of neighbours along each axis of space, where it is known."""
 
 
 Block = Callable[[int, int, int], Shaped[np.ndarray, "B C *space"]]
@@ -52,10 +56,14 @@ def write_images(path: Path, header: Header, block: Block) -> None:
             "channels": list(header.channels),
             "range": list(header.range),
             "source": header.source,
+            **({"pixel_um": list(header.pixel_um)} if header.pixel_um else {}),
         }
     )
     for label, ids in enumerate(header.ids):
-        images = layout.create(root, f"images/{label}", (len(ids), *header.shape), header.dtype, _axes(header.shape))
+        shape = (len(ids), *header.shape)
+        axes = _axes(header.shape)
+        images = layout.create(root, f"images/{label}", shape, header.dtype, axes)
+        describe_array(root, f"images/{label}", axes, header.pixel_um)
         for start in range(0, len(ids), layout.ROWS):
             stop = min(start + layout.ROWS, len(ids))
             images[start:stop] = block(label, start, stop)
@@ -63,6 +71,7 @@ def write_images(path: Path, header: Header, block: Block) -> None:
         _write_column(root, f"splits/{label}", header.splits[label])
         if header.groups:
             _write_column(root, f"groups/{label}", layout.pack(list(header.groups[label])))
+    describe_channels(root, "images", header.channels, header.range)
 
 
 class Images:
@@ -90,6 +99,7 @@ class Images:
         self._places = [there.index(name) for name in self.classes]
         self.channels: tuple[str, ...] = tuple(_listed(facts, "channels", path))
         self.source: dict[str, Any] = dict(facts.get("source", {}))
+        self.pixel_um: tuple[float, ...] = tuple(map(float, facts.get("pixel_um", ())))
         self._arrays = self._found("images")
         self._starts = np.cumsum([0, *(one.shape[0] for one in self._arrays)])
         stated = facts.get("range")
@@ -185,6 +195,15 @@ class Images:
         if self._whole is not None:
             return np.asarray(self._whole[label][rows])
         return np.asarray(self._arrays[label].oindex[rows])
+
+
+def is_store(path: Path) -> bool:
+    """Return whether ``path`` is a store of images, or says that it is one."""
+    try:
+        facts = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {})
+    except (OSError, ValueError, AttributeError):
+        return False
+    return isinstance(facts, dict) and bool({"aliter", "classes"} & facts.keys())
 
 
 def to_signed(values: Shaped[np.ndarray, "*shape"], declared: tuple[float, float]) -> Float32[np.ndarray, "*shape"]:

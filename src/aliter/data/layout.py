@@ -8,6 +8,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from aliter.core.errors import DataError, RunError
+from aliter.data.multiscale import describe_array
 
 VERSION = 1
 """Version of the layout, in the attributes of every root; newer ones are refused, older ones are read."""
@@ -56,9 +57,11 @@ def create(
 ) -> zarr.Array[Any]:
     """Make the array ``name`` in ``root``, replacing one of that name.
 
-    With axes y and x a chunk is one image and a shard ``ROWS`` rows; else a chunk is ``ROWS`` rows. Where ``tile`` is
+    With axes y and x a chunk is one image and a shard ``ROWS`` rows, and its group describes it as an image of
+    OME-NGFF; else a chunk is ``ROWS`` rows. Where ``tile`` is
     given, a chunk is one tile of one row, and there are no shards.
     """
+    describe_array(root, name, axes)
     if tile is not None:
         return _create(root, name, shape, dtype, axes, (tile, None))
     lead = min(axes.index(name) for name in ("channel", "z", "y") if name in axes) if "y" in axes else None

@@ -14,7 +14,7 @@ from aliter.data import reader
 from aliter.data.convert import beside
 from aliter.data.fields import Fields, write_objects
 from aliter.data.images import Header, full_range, write_images
-from aliter.data.picture import Unusable, plain, smallest
+from aliter.data.picture import Unusable, plain
 from aliter.data.splits import SPLITS, draw_group_splits
 
 _TIFF = (".tif", ".tiff")
@@ -135,7 +135,7 @@ def _image(field: _Field) -> Shaped[np.ndarray, "C *space"]:
         raise DataError(
             f"{field.image}: expected {ndim} axes as in {field.mask.name}, and maybe channels; found {values.shape}"
         )
-    return np.moveaxis(values, smallest(values.shape), 0)
+    return np.moveaxis(values, int(np.argmin(values.shape)), 0)
 
 
 def _mask(field: _Field) -> Integer[np.ndarray, "*space"]:

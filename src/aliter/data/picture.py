@@ -1,7 +1,7 @@
 """One image in a file of its own: what its header says, and why a file may not serve."""
 
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from typing import Any, Literal
 
 import numpy as np
@@ -35,33 +35,40 @@ class Unusable(DataError):
 class Picture:
     """What the header of an image file says."""
 
-    shape: tuple[int, int, int]
-    """Channel, y, x."""
+    shape: tuple[int, ...]
+    """Channel, z where it is a stack, y, x."""
     dtype: str
     """NumPy's name of the type in which the values are stored, in this machine's byte order."""
     channels: tuple[str, ...]
     """Names of the channels."""
+    pixel_um: tuple[float, ...] = ()
+    """Distance of neighbours along each axis of space, where it is known."""
 
 
-def picture(shape: tuple[int, int, int], dtype: Any, channels: tuple[str, ...] = ()) -> Picture:
-    """Return the picture of ``shape`` (channel, y, x) and ``dtype``; channels without names are counted.
+def picture(
+    shape: tuple[int, ...], dtype: Any, channels: tuple[str, ...] = (), pixel_um: tuple[float, ...] = ()
+) -> Picture:
+    """Return the picture of ``shape`` (channel, then space) and ``dtype``; channels without names are counted.
 
     Raises
     ------
     Unusable
         If it holds no values, more than ``LIMIT``, or values that are no plain numbers.
     """
-    count, height, width = shape
+    count, space = shape[0], shape[1:]
+    pixels = "x".join(map(str, space))
     if min(shape) < 1:
-        raise Unusable("no plain image", f"it has {count} channels of {height}x{width} pixels, so nothing to see")
+        raise Unusable("no plain image", f"it has {count} channels of {pixels} pixels, so nothing to see")
     if prod(shape) > LIMIT:
         raise Unusable(
             "larger than the limit",
-            f"its header claims {count} x {height} x {width} values, more than the {LIMIT:,} of "
+            f"its header claims {' x '.join(map(str, shape))} values, more than the {LIMIT:,} of "
             "aliter.data.picture.LIMIT; cut it into tiles or raise that limit",
         )
     counted = ("intensity",) if count == 1 else tuple(f"channel {index}" for index in range(count))
-    return Picture(shape, _plain_type(np.dtype(dtype)).name, channels if len(channels) == count else counted)
+    sizes = pixel_um if len(pixel_um) == len(space) and all(isfinite(one) and one > 0 for one in pixel_um) else ()
+    names = channels if len(channels) == count else counted
+    return Picture(shape, _plain_type(np.dtype(dtype)).name, names, sizes)
 
 
 def plain(values: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
@@ -69,11 +76,6 @@ def plain(values: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
     if values.dtype.kind == "b":
         return values.astype(np.uint8) * np.uint8(255)
     return np.ascontiguousarray(values, _plain_type(values.dtype))
-
-
-def smallest(shape: tuple[int, ...]) -> int:
-    """Return the axis taken for the channels where nothing names it: the smallest, the first of equals."""
-    return int(np.argmin(shape))
 
 
 def _plain_type(dtype: np.dtype[Any]) -> np.dtype[Any]:

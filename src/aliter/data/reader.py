@@ -8,7 +8,9 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Shaped
 
-from aliter.data.picture import Picture, Unusable, picture, plain, smallest
+from aliter.data.ngff import describe_zarr, read_zarr
+from aliter.data.picture import Picture, Unusable, picture, plain
+from aliter.data.planes import KEPT, Planes, arrange, named
 from aliter.data.raster import describe_jpeg, describe_png, read_jpeg, read_png
 from aliter.data.tiff import describe_tiff, read_tiff
 
@@ -21,63 +23,75 @@ class Format:
 
     name: str
     starts: tuple[bytes, ...]
-    describe: Callable[[Path], Picture]
-    read: Callable[[Path], Shaped[np.ndarray, "C H W"]]
+    describe: Callable[[Path, Planes], Picture]
+    read: Callable[[Path, Planes], Shaped[np.ndarray, "C *space"]]
 
 
-def _describe_npy(path: Path) -> Picture:
+def _describe_npy(path: Path, planes: Planes) -> Picture:
     values = np.lib.format.open_memmap(path, mode="r")
-    if values.ndim == 2:
-        return picture((1, *values.shape), values.dtype)
-    if values.ndim != 3:
-        text = " x ".join(map(str, values.shape)) or "a single value"
-        raise Unusable("no plain image", f"its shape is {text}; expected y, x and at most one axis of channels")
-    rest = list(values.shape)
-    return picture((rest.pop(smallest(values.shape)), rest[0], rest[1]), values.dtype)
+    return picture(arrange(values.shape, named(values.shape, planes), planes).shape, values.dtype)
 
 
-def _read_npy(path: Path) -> Shaped[np.ndarray, "C H W"]:
+def _read_npy(path: Path, planes: Planes) -> Shaped[np.ndarray, "C *space"]:
     values = np.lib.format.open_memmap(path, mode="r")
-    return plain(np.array(values[None] if values.ndim == 2 else np.moveaxis(values, smallest(values.shape), 0)))
+    return plain(np.array(arrange(values.shape, named(values.shape, planes), planes)(values)))
 
 
-_PNG = Format("PNG", (b"\x89PNG\r\n\x1a\n",), describe_png, read_png)
-_JPEG = Format("JPEG", (b"\xff\xd8\xff",), describe_jpeg, read_jpeg)
+def _flat(call: Callable[[Path], _Read]) -> Callable[[Path, Planes], _Read]:
+    """Return ``call`` for formats that hold no stacks."""
+    return lambda path, planes: call(path)
+
+
+_PNG = Format("PNG", (b"\x89PNG\r\n\x1a\n",), _flat(describe_png), _flat(read_png))
+_JPEG = Format("JPEG", (b"\xff\xd8\xff",), _flat(describe_jpeg), _flat(read_jpeg))
 _TIFF = Format("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), describe_tiff, read_tiff)
 _NPY = Format("NumPy", (b"\x93NUMPY",), _describe_npy, _read_npy)
+_ZARR = Format("Zarr", (), describe_zarr, read_zarr)
 
 FORMATS = {".png": _PNG, ".jpg": _JPEG, ".jpeg": _JPEG, ".tif": _TIFF, ".tiff": _TIFF, ".npy": _NPY}
 """Formats by the lower-case ending of the file's name."""
 
 
-def describe(path: Path) -> Picture:
-    """Return what the header of an image file says; no pixel is read.
+def describe(path: Path, planes: Planes = KEPT) -> Picture:
+    """Return what the header of an image says, a file or a Zarr folder; no pixel is read.
 
     Raises
     ------
     Unusable
         With the reason why the file cannot serve.
     """
-    return _guarded(lambda: _format(path).describe(path))
+    return guarded(lambda: _format(path).describe(path, planes))
 
 
-def read(path: Path) -> Shaped[np.ndarray, "C H W"]:
-    """Return the values of an image file exactly as they are stored.
+def read(path: Path, planes: Planes = KEPT) -> Shaped[np.ndarray, "C *space"]:
+    """Return the values of an image exactly as they are stored: channel, z where it is a stack, y, x.
 
     Raises
     ------
     Unusable
         With the reason; also for floats that are NaN or infinite.
     """
-    values = _guarded(lambda: _format(path).read(path))
-    if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
-        count = int(values.size - finite.sum())
+    return finite(guarded(lambda: _format(path).read(path, planes)))
+
+
+def finite(values: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "*shape"]:
+    """Return ``values`` if they are numbers.
+
+    Raises
+    ------
+    Unusable
+        If any is NaN or infinite.
+    """
+    if values.dtype.kind == "f" and not (sound := np.isfinite(values)).all():
+        count = int(values.size - sound.sum())
         raise Unusable("not finite", f"{count:,} of its {values.size:,} values are NaN or infinite")
     return values
 
 
 def _format(path: Path) -> Format:
     """Return the format that the name of the file promises, once its first bytes agree."""
+    if path.is_dir():
+        return _ZARR
     format_ = FORMATS[path.suffix.lower()]
     with path.open("rb") as file:
         start = file.read(8)
@@ -90,7 +104,7 @@ def _format(path: Path) -> Format:
     return format_
 
 
-def _guarded(call: Callable[[], _Read]) -> _Read:
+def guarded(call: Callable[[], _Read]) -> _Read:
     """Return what ``call`` returns: a decoder may raise anything on a file that is not sound."""
     try:
         return call()

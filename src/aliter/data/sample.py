@@ -14,7 +14,7 @@ from aliter.data.digits import Digits, header
 from aliter.data.folder import Finding
 from aliter.data.images import Header, Images, full_range, write_images
 from aliter.data.picture import Unusable
-from aliter.data.scan import scan, table
+from aliter.data.scan import Read, scan, table
 from aliter.data.simulate import Simulation
 from aliter.data.splits import SPLITS, Split, draw_splits
 
@@ -41,6 +41,8 @@ class Census:
     """Of each class: the index into ``SPLITS`` for each image."""
     copied: bool
     """Whether a run will write a copy of them; a store is used where it lies."""
+    read: Read | None = None
+    """Values of an image of a path, by its id."""
 
     @property
     def counts(self) -> Int[np.ndarray, "K 3"]:
@@ -98,8 +100,8 @@ def write_sample(source: Path | Digits | Simulation, found: Census, out: Path) -
     def block(label: int, start: int, stop: int) -> Shaped[np.ndarray, "B C *space"]:
         if not isinstance(source, Path):
             return np.stack([source.draw(label, int(row)) for row in rows[label][start:stop]])
-        if found.copied:
-            return np.stack([_read(source, name) for name in ids[label][start:stop]])
+        if found.copied and found.read is not None:
+            return np.stack([_read(source, found.read, name) for name in ids[label][start:stop]])
         images = Images(source, found.range)
         return images.take(np.flatnonzero(images.labels == label)[rows[label][start:stop]])
 
@@ -116,10 +118,8 @@ def _of_path(source: Path, declared: tuple[float, float] | None) -> Census:
         span, stated = images.range, True
     else:
         span, stated = declared or full_range(np.dtype(picture.dtype), source), declared is not None
-    # As `convert` draws them.
-    drawn = tuple(draw_splits(len(ids), 0, label) for label, ids in enumerate(found.ids))
-    shape, dtype, splits = picture.shape, picture.dtype, found.splits or drawn
-    return Census(found.classes, picture.channels, shape, dtype, span, stated, found.ids, splits, not held)
+    shape, dtype, splits = picture.shape, picture.dtype, found.assigned()
+    return Census(found.classes, picture.channels, shape, dtype, span, stated, found.ids, splits, not held, found.read)
 
 
 def _of_header(said: Header) -> Census:
@@ -148,8 +148,8 @@ def _chosen(splits: UInt8[np.ndarray, " N"]) -> Int[np.ndarray, " M"]:
     return np.unique(np.concatenate([np.arange(len(splits))[:_FIRST], spread, *(one[:_FIRST] for one in members)]))
 
 
-def _read(source: Path, name: str) -> Shaped[np.ndarray, "C H W"]:
+def _read(source: Path, read: Read, name: str) -> Shaped[np.ndarray, "C *space"]:
     try:
-        return reader.read(source / name)
+        return reader.finite(reader.guarded(lambda: read(name)))
     except Unusable as error:
         raise DataError(table(source, [Finding(name, error.kind, str(error))])) from error

@@ -1,23 +1,31 @@
-"""What a folder of images holds: understood from headers alone, with everything that is odd in it."""
+"""What a source of images holds: understood from headers alone, with everything that is odd in it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped, UInt8
 
 from aliter.core.errors import DataError, RequestError
 from aliter.core.progress import progress
 from aliter.data import reader
-from aliter.data.folder import Finding, Place, Search, places
-from aliter.data.images import Images
+from aliter.data.columns import holds_columns, read_columns
+from aliter.data.folder import Finding, Place, Search, grouped, places
+from aliter.data.images import Images, is_store
+from aliter.data.ngff import inside, is_zarr
 from aliter.data.picture import Picture, Unusable
-from aliter.data.splits import SPLITS
+from aliter.data.planes import KEPT, Planes
+from aliter.data.sheet import sheet_places
+from aliter.data.splits import SPLITS, draw_group_splits, draw_splits, straddling
 
 _SHOWN = 20
+
+
+Read = Callable[[str], Shaped[np.ndarray, "C *space"]]
+"""The values of the image of an id."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +33,30 @@ class Scan:
     """What was understood of a source of images, and what stands in the way of using it."""
 
     source: Path
-    kind: Literal["folder", "store"]
+    kind: Literal["folder", "sheet", "arrays", "store"]
     classes: tuple[str, ...]
-    """Names in order: the index of a class is its rank among the sorted names of the class folders."""
+    """Names in order; that of folders and of a sheet is alphabetical."""
     ids: tuple[tuple[str, ...], ...]
     """Of each class: the paths of its images relative to the source, in order."""
     splits: tuple[UInt8[np.ndarray, " _"], ...]
-    """Of each class: the split of each image; nothing at all where the folders tell none."""
+    """Of each class: the split of each image; nothing at all where the source tells none."""
+    groups: tuple[tuple[str, ...], ...]
+    """Of each class: the group of each image, which is its id if it stands alone; nothing at all where none is told."""
     picture: Picture | None
     """Shape and type of most images; None if there are none."""
     findings: tuple[Finding, ...]
+    read: Read
+    """Values of an image, by its id."""
     ignored: Mapping[str, int] = field(default_factory=dict)
     """What was passed over: counts by the ending of the name, of hidden files, of links that lead back."""
+
+    def assigned(self, seed: int = 0) -> tuple[UInt8[np.ndarray, " _"], ...]:
+        """Return the split of each image of each class: as told, else drawn from ``seed``, whole groups together."""
+        if self.splits:
+            return self.splits
+        if self.groups:
+            return draw_group_splits(self.groups, seed)
+        return tuple(draw_splits(len(ids), seed, label) for label, ids in enumerate(self.ids))
 
     def checked(self) -> Picture:
         """Return the picture that all images share.
@@ -59,45 +79,70 @@ class Scan:
         total = f"{sum(map(len, self.ids)):,} images in {len(self.classes)} classes ({counts})"
         if self.picture is None:
             return f"{self.source}: {total}; passed over: {self._passed()}"
-        channels, height, width = self.picture.shape
-        form = (
-            f"{height}x{width} pixels, {channels} channels ({', '.join(self.picture.channels)}), {self.picture.dtype}"
-        )
+        pixels = "x".join(map(str, self.picture.shape[1:]))
+        names = ", ".join(self.picture.channels)
+        form = f"{pixels} pixels, {self.picture.shape[0]} channels ({names}), {self.picture.dtype}"
         rows = np.bincount(np.concatenate(self.splits), minlength=3) if self.splits else ()
         split = ", ".join(f"{name} {count:,}" for name, count in zip(SPLITS, rows, strict=False)) or "to be drawn"
-        return f"{self.source}: {total}; {form}; split: {split}; passed over: {self._passed()}"
+        together = f"{len({one for column in self.groups for one in column}):,} groups; " if self.groups else ""
+        return f"{self.source}: {total}; {form}; {together}split: {split}; passed over: {self._passed()}"
 
     def _passed(self) -> str:
         return ", ".join(f"{count:,} {name}" for name, count in sorted(self.ignored.items())) or "nothing"
 
 
-def scan(source: Path) -> Scan:
-    """Return what ``source`` holds: a folder per class, or a store of images; only headers are read.
+def scan(source: Path, planes: Planes = KEPT, groups: str | None = None) -> Scan:
+    """Return what ``source`` holds; of images only headers are read.
 
-    Folders train, val (or validation) and test above the class folders are the split. Images may lie deeper
-    than the class folder. Links are followed, but never back. Hidden files and files of other kinds are passed over.
+    It is a folder per class, a CSV file that lists images, arrays of images and labels in .npz, .npy or Zarr, or a
+    store. Folders train, val (or validation) and test above the class folders are the
+    split. Images may lie deeper than the class folder, in OME-Zarr and its plates too. Links are followed, but never
+    back. Hidden files and files of other kinds are passed over.
+
+    Parameters
+    ----------
+    groups
+        How the group of an image is told from its id: ``folder``, or a regular expression.
 
     Raises
     ------
     RequestError
-        If there is no such folder.
+        If there is no such source, or ``groups`` is no expression.
+    DataError
+        If it is none of these.
     """
-    if (source / "zarr.json").is_file():
+    if is_store(source):
         return _scan_store(source)
-    if not source.is_dir():
+    if not source.exists():
         raise RequestError(f"{source}: expected a folder of images or a store, found none; check the path")
-    search = Search(source)
-    found = places(search)
+    search = Search(source if source.is_dir() else source.parent)
+    if holds_columns(source):
+        found = read_columns(source, planes)
+        places_ = grouped(search, found.places, groups)
+        return _gathered(search, source, places_, found.picture, "arrays", found.read, found.classes)
+    if is_zarr(source):
+        raise DataError(_other_zarr(source))
+    if source.is_file() and source.suffix.lower() not in (".csv", ".tsv"):
+        raise RequestError(
+            f"{source}: expected a folder per class, a CSV file, .npz, .npy or a store; found another file"
+        )
+    listed = places(search) if source.is_dir() else sheet_places(search, source)
+    listed = grouped(search, listed, groups)
+    root = search.source
+
+    def read(name: str) -> Shaped[np.ndarray, "C *space"]:
+        return reader.read(root / name, planes)
+
     pictures: dict[str, Picture] = {}
-    with progress("scanning", len(found)) as advance:
-        for place in found:
+    with progress("scanning", len(listed)) as advance:
+        for place in listed:
             try:
-                pictures[place.id] = _described(source, place.id)
+                pictures[place.id] = _described(root, place.id, planes)
             except Unusable as error:
                 search.note(place.id, error)
             advance(1, f"{len(search.findings)} findings")
     common = _common(pictures, search)
-    return _gathered(search, found, common)
+    return _gathered(search, source, listed, common, "folder" if source.is_dir() else "sheet", read)
 
 
 def table(source: Path, findings: Sequence[Finding]) -> str:
@@ -114,20 +159,38 @@ def table(source: Path, findings: Sequence[Finding]) -> str:
 
 def _scan_store(source: Path) -> Scan:
     images = Images(source)
-    channels, height, width = images.shape
     numbers = [np.flatnonzero(images.labels == label) for label in range(len(images.classes))]
     ids = tuple(tuple(images.ids[number] for number in rows) for rows in numbers)
     splits = tuple(images.splits[rows] for rows in numbers)
-    found = Picture((channels, height, width), images.dtype.name, images.channels)
-    return Scan(source, "store", images.classes, ids, splits, found, ())
+    groups = tuple(tuple(images.groups[number] for number in rows) for rows in numbers) if images.groups else ()
+    found = Picture(images.shape, images.dtype.name, images.channels, images.pixel_um)
+
+    def read(name: str) -> Shaped[np.ndarray, "C *space"]:
+        return np.asarray(images.take(np.array([images.ids.index(name)]))[0])
+
+    return Scan(source, "store", images.classes, ids, splits, groups, found, (), read)
 
 
-def _described(source: Path, name: str) -> Picture:
+def _other_zarr(source: Path) -> str:
+    """Return in a sentence why the Zarr folder ``source`` names no classes."""
+    try:
+        held = [one.path for one in inside(source) if one.path]
+    except Unusable as error:
+        return f"{source}: {error}"
+    wanted = f"{source}: expected a store of images that names its classes, or a group with arrays images and labels"
+    example = f"{source.name}/{held[0]}" if held else source.name
+    return (
+        f"{wanted}; found {len(held) or 'no'} images without classes; list them in a CSV file beside it with the "
+        f"columns path and label, such as '{example},control' (the path of a well or a plate stands for all its fields)"
+    )
+
+
+def _described(source: Path, name: str, planes: Planes) -> Picture:
     try:
         name.encode()
     except UnicodeEncodeError:
         raise Unusable("cannot be read", "its name is not in UTF-8; rename it") from None
-    return reader.describe(source / name)
+    return reader.describe(source / name, planes)
 
 
 def _common(pictures: Mapping[str, Picture], search: Search) -> Picture | None:
@@ -138,7 +201,8 @@ def _common(pictures: Mapping[str, Picture], search: Search) -> Picture | None:
     for name, one in pictures.items():
         differences = []
         if one.shape[1:] != shape[1:]:
-            differences.append(f"{one.shape[1]}x{one.shape[2]} instead of {shape[1]}x{shape[2]}")
+            found, wanted = ("x".join(map(str, size[1:])) for size in (one.shape, shape))
+            differences.append(f"{found} instead of {wanted}")
         if one.shape[0] != shape[0]:
             differences.append(f"channels: {one.shape[0]} instead of {shape[0]}")
         if one.dtype != dtype:
@@ -148,17 +212,38 @@ def _common(pictures: Mapping[str, Picture], search: Search) -> Picture | None:
     return next(one for one in pictures.values() if (one.shape, one.dtype) == (shape, dtype))
 
 
-def _gathered(search: Search, found: Sequence[Place], common: Picture | None) -> Scan:
-    classes = tuple(sorted({place.label for place in found}))
+def _gathered(
+    search: Search,
+    source: Path,
+    found: Sequence[Place],
+    common: Picture | None,
+    kind: Literal["folder", "sheet", "arrays"],
+    read: Read,
+    order: Sequence[str] = (),
+) -> Scan:
+    classes = tuple(order) or tuple(sorted({place.label for place in found}))
     of_class: dict[str, list[Place]] = {name: [] for name in classes}
     for place in found:
         of_class[place.label].append(place)
-    ids = tuple(tuple(place.id for place in of_class[name]) for name in classes)
+    columns = [of_class[name] for name in classes]
+    ids = tuple(tuple(place.id for place in one) for one in columns)
     splits: tuple[UInt8[np.ndarray, " _"], ...] = ()
     if any(place.split is not None for place in found):
-        splits = tuple(np.array([place.split for place in of_class[name]], np.uint8) for name in classes)
+        splits = tuple(np.array([place.split for place in one], np.uint8) for one in columns)
+    groups: tuple[tuple[str, ...], ...] = ()
+    if any(place.group for place in found):
+        groups = tuple(tuple(place.group or place.id for place in one) for one in columns)
+        _note_straddling(search, groups, splits)
     findings = tuple(sorted(search.findings, key=lambda finding: (finding.kind, finding.path)))
-    return Scan(search.source, "folder", classes, ids, splits, common, findings, dict(search.ignored))
+    return Scan(source, kind, classes, ids, splits, groups, common, findings, read, dict(search.ignored))
+
+
+def _note_straddling(
+    search: Search, groups: tuple[tuple[str, ...], ...], splits: tuple[UInt8[np.ndarray, " _"], ...]
+) -> None:
+    if splits:
+        for name in straddling([one for column in groups for one in column], np.concatenate(splits)):
+            search.note(name, Unusable("not where an image belongs", "this group stands in more than one split"))
 
 
 def _printable(text: str) -> str:

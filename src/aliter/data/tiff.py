@@ -1,4 +1,4 @@
-"""TIFF files: their values as they are stored, and which axis holds the channels."""
+"""TIFF files: their values as they are stored, and which axis is which."""
 
 import logging
 from collections.abc import Iterator
@@ -9,46 +9,51 @@ import numpy as np
 from jaxtyping import Shaped
 from tifffile import TIFF, TiffFile, TiffPageSeries, imwrite
 
-from aliter.data.picture import Picture, Unusable, picture, plain, smallest
+from aliter.data.ome import Said, describe_ome
+from aliter.data.picture import Picture, Unusable, picture, plain
+from aliter.data.planes import CHANNELS, KEPT, Arrangement, Planes, arrange, named
 
 # Warnings about odd tags still reach whoever collects logs, but do not stand on the terminal between the findings.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
+_PAGES = "its shape is {} and nothing says what its pages are; name them, as in 'aliter convert --axes ZYX'"
 _PLAIN_COLOURS = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE")
 
 
-def describe_tiff(path: Path) -> Picture:
-    """Return what the tags of a TIFF file say.
+def describe_tiff(path: Path, planes: Planes = KEPT) -> Picture:
+    """Return what the tags of a TIFF file say of its image.
 
-    The channels are the axis that is named C or S (samples); else the pages; else, if the file names no axis, the
-    smallest. All samples are channels, also one marked as alpha.
+    Pages that nothing names are channels if there are at most ``CHANNELS`` of them. All samples are channels, also
+    one marked as alpha.
 
     Raises
     ------
     Unusable
-        If the file is cut short, holds stacks or several images, or needs a codec that is not installed.
+        If the file is cut short, holds several images or axes that nothing tells apart, or needs a codec that is
+        not installed.
     """
     with TiffFile(path) as file:
         series = _only(file)
-        shape, _, channel = _axes(series)
-        found = picture(_first(shape, channel), series.dtype, _names(file, series))
+        found = _arrangement(series, planes)
         _check_parts(series)
         _check_length(series, path.stat().st_size)
-        return found
+        said = describe_ome(file) if file.is_ome else Said(_names(file, series))
+        return picture(found.shape, series.dtype, said.channels, said.pixel_um[1 - len(found.shape) :])
 
 
-def read_tiff(path: Path) -> Shaped[np.ndarray, "C H W"]:
-    """Return the values of a TIFF file."""
+def read_tiff(path: Path, planes: Planes = KEPT) -> Shaped[np.ndarray, "C *space"]:
+    """Return the values of a TIFF file: channel, z where it is a stack, y, x."""
     with TiffFile(path) as file:
         series = _only(file)
-        shape, _, channel = _axes(series)
-        values = np.asarray(series.asarray()).reshape(shape)
-    return plain(values[None] if channel is None else np.moveaxis(values, channel, 0))
+        found = _arrangement(series, planes)
+        shape = series.get_shape(squeeze=False)
+        return plain(found(np.asarray(series.asarray()).reshape(shape)))
 
 
-def write_tiff(path: Path, values: Shaped[np.ndarray, "C H W"], channels: tuple[str, ...]) -> None:
-    """Write ``values`` unchanged, one page a channel, with the axes named and the ``channels`` noted."""
-    imwrite(path, values, photometric="minisblack", metadata={"axes": "CYX", "channels": list(channels)})
+def write_tiff(path: Path, values: Shaped[np.ndarray, "C *space"], channels: tuple[str, ...]) -> None:
+    """Write ``values`` unchanged, with the axes named and the ``channels`` noted."""
+    axes = {3: "CYX", 4: "CZYX"}[values.ndim]
+    imwrite(path, values, photometric="minisblack", metadata={"axes": axes, "channels": list(channels)})
 
 
 def _only(file: TiffFile) -> TiffPageSeries:
@@ -68,30 +73,20 @@ def _only(file: TiffFile) -> TiffPageSeries:
     return series
 
 
-def _axes(series: TiffPageSeries) -> tuple[tuple[int, ...], str, int | None]:
-    """Return lengths and names of the axes longer than one, y, x and channels always kept, and the channel axis."""
-    pairs = [
-        (length, name)
-        for length, name in zip(series.get_shape(squeeze=False), series.get_axes(squeeze=False), strict=True)
-        if length != 1 or name in "YX"
-    ]
-    shape, names = tuple(length for length, _ in pairs), "".join(name for _, name in pairs)
-    if names == "YX":
-        return shape, names, None
-    beside = names.replace("Y", "").replace("X", "")
-    if len(names) != 3 or len(beside) != 1 or beside not in "CSIQ":
-        text = " x ".join(f"{length} {name}" for length, name in pairs)
-        raise Unusable(
-            "no plain image", f"its axes are {text}; expected y, x and channels (name them CYX, or save each plane)"
-        )
-    return shape, names, smallest(shape) if beside == "Q" else names.index(beside)
-
-
-def _first(shape: tuple[int, ...], channel: int | None) -> tuple[int, int, int]:
-    if channel is None:
-        return 1, shape[0], shape[1]
-    height, width = (length for axis, length in enumerate(shape) if axis != channel)
-    return shape[channel], height, width
+def _arrangement(series: TiffPageSeries, planes: Planes) -> Arrangement:
+    """Return how the image is taken out of the file: by the names of its axes, or by those that were declared."""
+    shape, names = series.get_shape(squeeze=False), series.get_axes(squeeze=False)
+    kept = [place for place, name in enumerate(names) if shape[place] > 1 or name in "YX"]
+    long, short = tuple(shape[place] for place in kept), "".join(names[place] for place in kept)
+    if "I" in short and not planes.axes and long[short.index("I")] <= CHANNELS:
+        names = names.replace("I", "C")
+    elif "I" in short or "Q" in short:
+        if "I" in short and not planes.axes:
+            raise Unusable("no plain image", _PAGES.format(" x ".join(map(str, long))))
+        known = dict(zip(kept, named(long, planes), strict=True))
+        spare = iter("ABDEFGHIJ")
+        names = "".join(known.get(place) or next(spare) for place in range(len(shape)))
+    return arrange(shape, names, planes)
 
 
 def _names(file: TiffFile, series: TiffPageSeries) -> tuple[str, ...]:

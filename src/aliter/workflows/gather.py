@@ -7,12 +7,14 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import Discriminator, Tag
 
+from aliter.core.errors import DataError, RequestError
 from aliter.data.convert import convert
 from aliter.data.digits import Digits, write_digits
-from aliter.data.images import Images
-from aliter.data.run import Run
+from aliter.data.images import Images, is_store
+from aliter.data.run import Figure, Run
 from aliter.data.simulate import Simulation
 from aliter.data.simulate.store import write_simulation
+from aliter.data.splits import straddling
 
 
 def _kind(value: Any) -> str:
@@ -25,7 +27,7 @@ Source = Annotated[
     Annotated[Path, Tag("path")] | Annotated[Digits, Tag("digits")] | Annotated[Simulation, Tag("simulate")],
     Discriminator(_kind),
 ]
-"""Where a config may have its images from: a folder per class, a store, digits in a package, or a simulator."""
+"""Where a config may have its images from: whatever ``convert`` reads, digits in a package, or a simulator."""
 
 
 class Gathering(Protocol):
@@ -55,6 +57,42 @@ def gather(config: Gathering, run: Run) -> None:
             "source": images.source,
         }
     )
+    require_planes(images.shape)
+    if images.groups:
+        run.record([_proof(images)])
+
+
+def require_planes(shape: tuple[int, ...]) -> None:
+    """Refuse images that are stacks.
+
+    Raises
+    ------
+    RequestError
+        With the remedy.
+    """
+    if len(shape) != 3:
+        text = " x ".join(map(str, shape[1:]))
+        raise RequestError(
+            f"expected flat images, found stacks of {text}; take planes with 'aliter convert --z middle', or '--z max'"
+        )
+
+
+def _proof(images: Images) -> Figure:
+    """Return the number of groups that stand in more than one split, which is 0.
+
+    Raises
+    ------
+    DataError
+        If it is not.
+    """
+    several = straddling(images.groups, images.splits)
+    if several:
+        raise DataError(
+            f"{images.path}: expected each group in one split, found {', '.join(several[:8])} in more; "
+            "give all images of a group the same split"
+        )
+    note = f"of {len(set(images.groups)):,} groups"
+    return Figure("groups in more than one split", float(len(several)), len(images), note=note)
 
 
 def brought(source: object, run: Run, write: Callable[[Path], object]) -> tuple[Path, str]:
@@ -62,7 +100,7 @@ def brought(source: object, run: Run, write: Callable[[Path], object]) -> tuple[
 
     It is the ``source`` where that is a store, else what ``write`` makes inside the run.
     """
-    if isinstance(source, Path) and (source / "zarr.json").is_file():
+    if isinstance(source, Path) and is_store(source):
         return source, os.path.relpath(source, run.path)
     inside = run.folder / "images.zarr"
     write(inside)

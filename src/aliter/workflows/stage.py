@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from aliter.core.spec import Extends, Neutral, Spec, marked
 from aliter.data import ledger
 from aliter.data.ledger import Key
 from aliter.data.run import Run
+from aliter.data.sheet import listed_files
 
 _log = logging.getLogger(__name__)
 
@@ -186,6 +188,8 @@ def _extents(value: Any) -> Iterator[tuple[str, int]]:
 def fingerprint(path: Path) -> str:
     """Return a hash of the names and contents of all files at ``path``, wherever it lies.
 
+    Those of a CSV file are the files that it lists, too.
+
     Raises
     ------
     RequestError
@@ -194,9 +198,16 @@ def fingerprint(path: Path) -> str:
     if not path.exists():
         raise RequestError(f"{path}: expected a file or folder, found none; check the path")
     digest = blake2b(digest_size=16)
-    for file in sorted(one for one in ([path] if path.is_file() else path.rglob("*")) if one.is_file()):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+    for file in _files(path):
+        digest.update(f"{os.path.relpath(file, path)}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(one for one in path.rglob("*") if one.is_file())
+    listed = listed_files(path) if path.suffix.lower() in (".csv", ".tsv") else []
+    return [path, *(file for one in listed for file in ([one] if one.is_file() else _files(one)))]

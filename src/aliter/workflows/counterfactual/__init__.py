@@ -30,7 +30,7 @@ class Config(Spec):
 
     workflow: Literal["counterfactual"] = "counterfactual"
     images: Source
-    """A folder per class, a store, digits that come in a package, or how to draw images."""
+    """A folder per class, a CSV file, arrays or a store, digits that come in a package, or how to draw images."""
     range: tuple[float, float] | None = None
     """Intensities that networks see as -1 and 1; needed for floats, else the full range of the type."""
     pairs: Path | None = None

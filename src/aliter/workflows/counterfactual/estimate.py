@@ -29,6 +29,7 @@ from aliter.workflows.counterfactual.generate import generates
 from aliter.workflows.counterfactual.given import Explained
 from aliter.workflows.counterfactual.sizes import Counts, Held, held
 from aliter.workflows.counterfactual.translate import KINDS, examine, pairs, translator_of
+from aliter.workflows.gather import require_planes
 from aliter.workflows.stage import Stage
 from aliter.workflows.trial import ArraySize, Clocked, Cost, LiveTensors, Watched, line, timed, tried
 
@@ -50,6 +51,7 @@ def survey(config: "Config") -> Census:
         If images cannot be used, or a split that is needed holds none.
     """
     found = census(config.images, config.range)
+    require_planes(found.shape)
     each: set[Split] = {"train", "val"} if generates(config) else set()
     if config.generate.split != "all":
         each.add(config.generate.split)
