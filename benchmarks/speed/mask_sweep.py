@@ -38,7 +38,7 @@ def published(
 def main() -> None:
     """Compare, then time."""
     torch.manual_seed(0)
-    probe = Frozen(SmallCNN().build(3, 128, 2))
+    probe = Frozen(SmallCNN().build(3, 128, 2).to(memory_format=torch.channels_last))  # As the demo has it.
     sweep = MaskSweep()
     images = [[torch.rand(3, 128, 128) * 2 - 1 for _ in range(2)] for _ in range(20)]
     maps = [blur(torch.rand(1, 3, 128, 128), 4.0)[0] for _ in images]

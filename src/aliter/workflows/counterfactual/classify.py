@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from aliter.core.errors import AliterError
@@ -74,7 +75,7 @@ def _build(choice: Classifying, images: Images, run: Run) -> nn.Module:
     channels, height, _ = images.shape
     net = choice.net.build(channels, height, len(images.classes))
     initialise({"classifier": net}, choice.fit.seed)
-    return net
+    return net.to(memory_format=torch.channels_last) if choice.fit.channels_last else net
 
 
 def _copy(net: nn.Module, probe: Frozen, images: Images, run: Run) -> Figure:
