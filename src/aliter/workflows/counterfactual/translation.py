@@ -13,6 +13,8 @@ from aliter.core.rng import chance
 from aliter.data.images import Images
 
 Kind = Literal["latent", "reference"]
+BATCH = 16
+"""Images that are translated at once: what memory depends on."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Translator:
             drawn = [chance(int(origin), "latent").standard_normal(self.latent, np.float32) for origin in origins]
             found = self.nets["mapping"](torch.from_numpy(np.stack(drawn)).to(self.device), classes)
         else:
-            found = self.nets["style"](torch.from_numpy(images.signed(origins)).to(self.device), classes)
+            references = torch.from_numpy(images.signed(origins))
+            parts = zip(references.split(BATCH), classes.split(BATCH), strict=True)
+            found = torch.cat([self.nets["style"](part.to(self.device), labels) for part, labels in parts])
         return torch.as_tensor(found)
 
     @torch.no_grad()
@@ -53,4 +57,5 @@ class Translator:
     ) -> Float[Tensor, "B C H W"]:
         """Return ``x`` as class ``target``, in the styles of ``origins``."""
         style = self.styles(kind, origins, target, images)
-        return torch.as_tensor(self.nets["generator"](x.to(self.device), style)).float()
+        parts = zip(x.split(BATCH), style.split(BATCH), strict=True)
+        return torch.cat([self.nets["generator"](images.to(self.device), part).float() for images, part in parts])
