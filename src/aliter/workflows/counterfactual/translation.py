@@ -47,7 +47,7 @@ class Translator:
             found = self.nets["mapping"](torch.from_numpy(np.stack(drawn)).to(self.device), classes)
         else:
             references = torch.from_numpy(images.signed(origins))
-            parts = zip(references.split(BATCH), classes.split(BATCH), strict=True)
+            parts = zip(torch.split(references, BATCH), torch.split(classes, BATCH), strict=True)
             found = torch.cat([self.nets["style"](part.to(self.device), labels) for part, labels in parts])
         return torch.as_tensor(found)
 
@@ -57,5 +57,5 @@ class Translator:
     ) -> Float[Tensor, "B C H W"]:
         """Return ``x`` as class ``target``, in the styles of ``origins``."""
         style = self.styles(kind, origins, target, images)
-        parts = zip(x.split(BATCH), style.split(BATCH), strict=True)
+        parts = zip(torch.split(x, BATCH), torch.split(style, BATCH), strict=True)
         return torch.cat([self.nets["generator"](images.to(self.device), part).float() for images, part in parts])
