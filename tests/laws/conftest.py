@@ -17,6 +17,8 @@ from aliter.data.ledger import Key
 from aliter.data.run import Run
 from aliter.nets.blocks import initialise
 from aliter.nets.heads import Head
+from aliter.nets.dcgan import DCGANSpec
+from aliter.nets.pool_cnn import Between, PoolCNN
 from aliter.nets.stargan import LogitResidual, StarGANSpec
 from aliter.nets.unet import UNetSpec
 from aliter.train.fit import Game
@@ -46,6 +48,14 @@ def _head() -> dict[str, nn.Module]:
     return {"head": nn.Sequential(nn.Flatten(), Head((2 * SIZE * SIZE, 4, 3))), "bystander": nn.BatchNorm2d(2)}
 
 
+def _gan() -> dict[str, nn.Module]:
+    return DCGANSpec(latent=3, width=4, depth=2, norm="layer").build(2, SIZE)
+
+
+def _ambiguous() -> dict[str, nn.Module]:
+    return DCGANSpec(latent=3, width=4, depth=2).build(2, SIZE) | {"classifier": Between(PoolCNN().build(2, SIZE, 2))}
+
+
 NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {
     "classify": _classifier,
     "stargan": _stargan,
@@ -53,6 +63,8 @@ NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {
     "vicreg": _embedding,
     "sparse_head": _head,
     "sparse_net": _embedding,
+    "gan": _gan,
+    "ambiguous": _ambiguous,
 }
 
 

@@ -106,6 +106,20 @@ def test_a_request_to_stop_is_kept_and_resumed(objective: Objective, game: MakeG
     assert metrics(whole) == metrics(stopped)
 
 
+def test_a_second_fit_in_a_stage_keeps_its_rows_when_the_first_is_asked_again(game: MakeGame, run_at: MakeRun) -> None:
+    objective = examples()[0]
+    whole, parts = run_at("whole"), run_at("parts")
+    for name in ("first", "second"):
+        fit(game(objective), plan(objective), whole, name)
+    fit(game(objective), plan(objective), parts, "first")
+    halting = game(objective)
+    with pytest.raises(Halt):
+        fit(replace(halting, draw=_halt(halting.draw, 5)), plan(objective), parts, "second")
+    for name in ("first", "second"):
+        fit(game(objective), plan(objective), parts, name)
+    assert metrics(whole) == metrics(parts)
+
+
 @each
 def test_only_the_movers_of_a_turn_move(objective: Objective, game: MakeGame, run_at: MakeRun) -> None:
     made = game(objective)

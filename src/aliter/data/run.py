@@ -232,10 +232,15 @@ class Run:
         path = self.folder / "metrics.jsonl"
         return path.stat().st_size if path.is_file() else 0
 
-    def rewind(self, logged: int) -> None:
-        """Forget the metrics that the stage at work wrote after the first ``logged`` bytes."""
-        if self.logged > logged:
-            os.truncate(self.folder / "metrics.jsonl", logged)
+    def rewind(self, logged: int, name: str) -> None:
+        """Forget the rows of ``name`` that the stage at work wrote after the first ``logged`` bytes of metrics."""
+        if self.logged <= logged:
+            return
+        path = self.folder / "metrics.jsonl"
+        with path.open("rb") as file:
+            head, rest = file.read(logged), file.read().splitlines(keepends=True)
+        others = [line for line in rest if line.endswith(b"\n") and json.loads(line).get("name") != name]
+        write_text(path, (head + b"".join(others)).decode())
 
     def time(self, row: Mapping[str, Any]) -> None:
         """Add a row to ``timings.jsonl``: what a clock said, apart from the record."""

@@ -46,6 +46,19 @@ class InstanceNorm(nn.Module):
         return modulate(x, self.weight.expand(len(x), -1), self.bias.expand(len(x), -1))
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation whose running statistics change only while it learns.
+
+    In a turn that moves another network it normalises by the batch, as in training, and leaves no trace.
+    """
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Return the normalised maps."""
+        if self.training and not self.weight.requires_grad:
+            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return super().forward(x)
+
+
 class AdaIN(nn.Module):
     """Standardise every channel of every image, then scale and shift it as a style says.
 
@@ -168,12 +181,12 @@ def widened(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def initialise(nets: Mapping[str, nn.Module], seed: int) -> None:
+def initialise(nets: Mapping[str, nn.Module], seed: int, sd: float | None = None) -> None:
     """Draw the weights of all ``nets`` anew, in place, as a function of ``seed`` and of their names alone.
 
-    Convolutions and linear layers get Kaiming-normal weights by fan-in (gain of ReLU) and biases of 0;
-    normalisations become plain. Parameters that a module holds itself, as the position embedding of a transformer,
-    and those that came from a file stay as built. The draw is made on the CPU, so devices agree.
+    Convolutions and linear layers get Kaiming-normal weights by fan-in (gain of ReLU), or normal ones of this ``sd``,
+    and biases of 0; normalisations become plain. Parameters that a module holds itself, as the position embedding of
+    a transformer, and those that came from a file stay as built. The draw is made on the CPU, so devices agree.
 
     References
     ----------
@@ -183,13 +196,17 @@ def initialise(nets: Mapping[str, nn.Module], seed: int) -> None:
         loaded = {parameter.rpartition(".")[0] for parameter in getattr(net, LOADED, ())}
         for path, module in net.named_modules():
             if path not in loaded:
-                _initialise(module, seed, f"{name}.{path}")
+                _initialise(module, seed, f"{name}.{path}", sd)
 
 
-def _initialise(module: nn.Module, seed: int, path: str) -> None:
+def _initialise(module: nn.Module, seed: int, path: str, sd: float | None) -> None:
     if isinstance(module, _WEIGHTED):
         draw = torch.Generator().manual_seed(torch_seed(seed, f"{path}.weight"))
-        fresh = nn.init.kaiming_normal_(torch.empty(module.weight.shape), generator=draw)
+        fresh = torch.empty(module.weight.shape)
+        if sd is None:
+            nn.init.kaiming_normal_(fresh, generator=draw)
+        else:
+            nn.init.normal_(fresh, 0.0, sd, generator=draw)
         with torch.no_grad():
             module.weight.copy_(fresh)
         if module.bias is not None:

@@ -19,6 +19,7 @@ from aliter.core.errors import DataError, RequestError
 from aliter.core.spec import Spec
 from aliter.nets.blocks import LOADED
 from aliter.nets.own import Own
+from aliter.nets.pool_cnn import MLP, PoolCNN
 
 _log = logging.getLogger(__name__)
 
@@ -106,8 +107,8 @@ class Timm(Spec):
         return net
 
 
-Classifier = Annotated[SmallCNN | Timm | Own, Field(discriminator="kind")]
-"""What a config can name as a classifier: two that can be built, and one that is loaded."""
+Classifier = Annotated[SmallCNN | PoolCNN | MLP | Timm | Own, Field(discriminator="kind")]
+"""What a config can name as a classifier: those that can be built, and one that is loaded."""
 
 
 def _has_fixed_size(name: str) -> bool:

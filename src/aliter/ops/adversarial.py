@@ -16,6 +16,28 @@ def non_saturating(logits: Float[Tensor, " B"], real: bool) -> Float[Tensor, ""]
     return F.softplus(-logits.float() if real else logits.float()).mean()
 
 
+def hinge(logits: Float[Tensor, " B"], real: bool) -> Float[Tensor, ""]:
+    """Return how far, in the mean, ``logits`` fall short of 1 where real, or of -1 where fake.
+
+    References
+    ----------
+    Lim and Ye 2017, Geometric GAN, arXiv:1705.02894, equation 12.
+    """
+    return F.relu(1 - logits.float() if real else 1 + logits.float()).mean()
+
+
+def lipschitz_penalty(logits: Float[Tensor, " B"], x: Float[Tensor, "B *shape"]) -> Float[Tensor, ""]:
+    """Return the mean squared distance from 1 of the norm of the gradient of ``logits`` at ``x``, differentiable.
+
+    References
+    ----------
+    Gulrajani et al. 2017, Improved training of Wasserstein GANs, arXiv:1704.00028, equation 3.
+    """
+    (gradient,) = torch.autograd.grad(logits.float().sum(), x, create_graph=True)
+    length: Tensor = torch.linalg.vector_norm(gradient.float().flatten(1), dim=1)
+    return (length - 1).square().mean()
+
+
 def gradient_penalty(logits: Float[Tensor, " B"], x: Float[Tensor, "B *shape"]) -> Float[Tensor, ""]:
     """Return R1: half the mean squared norm of the gradient of ``logits`` at ``x``, differentiable.
 

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int, Real
 
+from aliter.core.errors import DataError
 from aliter.ops.arrays import Array, as_tensor
 
 
@@ -51,3 +52,43 @@ def pareto_front(points: Real[np.ndarray, "N 2"]) -> Int[np.ndarray, " front"]:
     # The very first group has nothing before it, and stays even at infinity.
     stays = (second == lowest[group]) & ((second < before[group]) | (group == 0))
     return np.asarray(valid[stays])
+
+
+def hypervolume(points: Real[np.ndarray, "N 2"], reference: tuple[float, float]) -> float:
+    """Return the area that ``points`` beat, as far as ``reference``; both values are to be small.
+
+    References
+    ----------
+    Zitzler and Thiele 1998, Multiobjective optimization using evolutionary algorithms, section 4.
+    """
+    points = np.asarray(points, dtype=float)
+    points = points[(points < reference).all(axis=1)]
+    order = np.unique(points[pareto_front(points)], axis=0)
+    if not len(order):
+        return 0.0
+    above = np.concatenate([[reference[1]], order[:-1, 1]])
+    return float(((reference[0] - order[:, 0]) * (above - order[:, 1])).sum())
+
+
+def knee(points: Real[np.ndarray, "N 2"]) -> tuple[int, float]:
+    """Return the index of the point of the front nearest to the ideal one, and how near, in units of the front.
+
+    The front is scaled to [0, 1] in either value; the ideal point has the lowest of both. The first of equals.
+
+    Raises
+    ------
+    DataError
+        If no point is without a NaN.
+
+    References
+    ----------
+    Zeleny 1974, A concept of compromise solutions and the method of the displaced ideal.
+    """
+    front = pareto_front(points)
+    if not len(front):
+        raise DataError("expected points to choose from, found none without a NaN; look at what was measured")
+    values = np.asarray(points, dtype=float)[front]
+    low, span = values.min(axis=0), np.ptp(values, axis=0)
+    distance = np.linalg.norm((values - low) / np.where(span > 0, span, 1.0), axis=1)
+    best = int(np.argmin(distance))
+    return int(front[best]), float(distance[best])

@@ -118,7 +118,7 @@ class _Player:
         self.step, self.stale = state.step, state.facts["stale"]
         self.parts = state.facts.get("parts", 1)
         self.best = tuple(state.facts["best"])
-        self.run.rewind(state.facts["logged"])
+        self.run.rewind(state.facts["logged"], self.name)
         _log.info("%s: going on at step %d", self.name, self.step)
 
     def save(self) -> None:

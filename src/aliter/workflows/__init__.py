@@ -15,6 +15,7 @@ from aliter.core.yaml import read_yaml
 WORKFLOWS = {
     "counterfactual": "aliter.workflows.counterfactual",
     "embeddings": "aliter.workflows.embeddings",
+    "boundary": "aliter.workflows.boundary",
 }
 """Where each workflow lives; loaded when asked for."""
 

@@ -35,15 +35,17 @@ def labelled(images: Images) -> Draw:
 
 
 def judge(images: Images) -> Judge:
-    """Return a judge of accuracy and cross-entropy on the validation images."""
+    """Return a judge of accuracy, cross-entropy and log-likelihood on the validation images."""
     numbers = images.split("val")
 
     def figures(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
         scores = torch.from_numpy(predicted(Frozen(nets["classifier"]), images, numbers))
         labels = torch.from_numpy(images.labels[numbers])
+        cross_entropy = float(F.nll_loss(scores.clamp_min(1e-12).log(), labels))
         return {
             "accuracy": float((scores.argmax(1) == labels).float().mean()),
-            "cross_entropy": float(F.nll_loss(scores.clamp_min(1e-12).log(), labels)),
+            "cross_entropy": cross_entropy,
+            "log_likelihood": -cross_entropy,
         }
 
     return figures

@@ -1,14 +1,19 @@
 """What can be learned: each a frozen value whose turns ``fit`` plays."""
 
+from aliter.methods.adversary.hinge import HingeR1
+from aliter.methods.adversary.wasserstein import WassersteinGP
+from aliter.methods.confusion.gaussian import Gaussian
+from aliter.methods.objective.ambiguous import Ambiguous
 from aliter.methods.objective.classify import Classify
 from aliter.methods.objective.contrast import Contrast, Vicreg
+from aliter.methods.objective.gan import GAN
 from aliter.methods.objective.sparse import SparseHead, SparseNet
 from aliter.methods.objective.stargan import StarGAN
 
-__all__ = ["Classify", "Contrast", "SparseHead", "SparseNet", "StarGAN", "Vicreg", "examples"]
+__all__ = ["GAN", "Ambiguous", "Classify", "Contrast", "SparseHead", "SparseNet", "StarGAN", "Vicreg", "examples"]
 
 
-def examples() -> tuple[Classify | Contrast | SparseHead | SparseNet | StarGAN | Vicreg, ...]:
+def examples() -> tuple[Ambiguous | Classify | Contrast | GAN | SparseHead | SparseNet | StarGAN | Vicreg, ...]:
     """Return one of each, and of each form, for the laws that all must obey."""
     return (
         Classify(),
@@ -18,4 +23,7 @@ def examples() -> tuple[Classify | Contrast | SparseHead | SparseNet | StarGAN |
         Vicreg(),
         SparseHead(),
         SparseNet(),
+        GAN(adversary=WassersteinGP()),
+        Ambiguous(adversary=HingeR1(), confusion=Gaussian()),
+        Ambiguous(weight="mgda"),
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Tag
 
+from aliter.methods.walk.latent_gradient import LatentGradient
 from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.methods.walk.published_sweep import PublishedSweep
 
@@ -23,6 +24,6 @@ Sweep = Annotated[
 """How masks are grown from an attribution: called as ``(score, x, counterfactual, attribution, target) -> Walk``."""
 
 
-def examples() -> tuple[MaskSweep | PublishedSweep, ...]:
+def examples() -> tuple[LatentGradient | MaskSweep | PublishedSweep, ...]:
     """Return one of each: what the laws of the family are tried on."""
-    return (MaskSweep(), PublishedSweep())
+    return (LatentGradient(), MaskSweep(), PublishedSweep())

@@ -1,0 +1,101 @@
+"""Choose images that stand for each cluster; say why they are ambiguous and what would decide them."""
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from scipy.spatial.distance import cdist
+
+from aliter.core.spec import Spec
+from aliter.data.layout import IMAGE
+from aliter.data.run import Figure, Run
+from aliter.methods.attribution import Attribution
+from aliter.methods.attribution.integrated_gradients import IntegratedGradients
+from aliter.methods.prototype import Prototype
+from aliter.methods.prototype.medoid import Medoid
+from aliter.methods.walk.latent_gradient import LatentGradient
+from aliter.nets.frozen import Frozen
+from aliter.workflows.boundary.classify import between_of, classifier_of, known_images
+from aliter.workflows.boundary.pair import latents, pair_of
+from aliter.workflows.boundary.select import generator_of
+
+if TYPE_CHECKING:
+    from aliter.workflows.boundary import Config
+
+
+_SIDES: tuple[tuple[Literal[0, 1], int], ...] = ((0, -1), (1, 1))
+"""Classes to walk to, and where the walk lies in the joined one."""
+
+
+class Prototyping(Spec):
+    """What stands for a cluster, and what is said of it."""
+
+    method: Prototype = Medoid()
+    attribution: Attribution = IntegratedGradients()
+    """From an empty image, -1 everywhere, to the prototype; of the logit of the second class."""
+    walk: LatentGradient = LatentGradient()
+    """From the prototype to either class."""
+
+
+def prototypes(config: "Config", run: Run) -> None:
+    """Save the prototypes, their attributions, their walks, and the real image nearest to each."""
+    choice, labels = config.prototypes, run.load("clusters/label")
+    rows = choice.method(run.load("ambiguous/features"), labels)
+    numbers = run.load("ambiguous/number")[rows]
+    images = np.asarray(run.array("step2/generated").oindex[numbers])
+    run.save("prototypes/row", rows, ("index",))
+    run.save("prototypes/label", labels[rows], ("index",))
+    run.save("prototypes/image", images, IMAGE)
+    run.save("prototypes/attribution", _attributions(config, run, images), IMAGE)
+    _walks(config, run, numbers)
+    _nearest(config, run, numbers)
+    spread = cdist(run.load("ambiguous/features"), run.load("ambiguous/features")[rows])
+    covered = float(spread.min(axis=1).mean() / spread.mean())
+    note = "mean distance to the nearest prototype, for that to any"
+    run.record(
+        [
+            Figure("prototypes", float(len(rows)), len(labels), note=choice.method.kind),
+            Figure("distance to prototypes", covered, len(labels), note=note),
+        ]
+    )
+
+
+def chosen_classifier(run: Run) -> str:
+    """Return the name of the classifier that the chosen generator confuses."""
+    return str(run.facts["chosen"]["attempt"]).partition("-from")[0]
+
+
+def _attributions(config: "Config", run: Run, images: np.ndarray) -> np.ndarray:
+    """Return, for each image, what speaks for the second class (above 0) and what for the first."""
+    name = chosen_classifier(run)
+    probe = Frozen(classifier_of(config, run, name))
+    second = known_images(config, run).classes.index(pair_of(config, run).classes[1])
+    x = torch.from_numpy(images).to(run.device)
+    return config.prototypes.attribution(probe, x, torch.full_like(x, -1), second).cpu().numpy()
+
+
+def _walks(config: "Config", run: Run, numbers: np.ndarray) -> None:
+    """Save both walks of each prototype, joined: the first class, the prototype, the second class."""
+    walk = config.prototypes.walk
+    generator, between = generator_of(config, run, "step2"), between_of(config, run, chosen_classifier(run))
+    shape = pair_of(config, run).shape
+    frames = np.full((len(numbers), 2 * walk.steps + 1, *shape), np.nan, np.float32)
+    curve = np.full((len(numbers), 2 * walk.steps + 1, 2), np.nan)
+    for row, z in enumerate(latents(config.select.seed, "sample", numbers.tolist(), config.pretrain.net.latent)):
+        there = torch.from_numpy(z).to(run.device)
+        for target, sign in _SIDES:
+            one = walk(generator, between, there, target)
+            places = walk.steps + sign * np.arange(len(one.t))
+            frames[row, places] = one.image
+            curve[row, places] = np.stack([sign * one.t, one.score[:, 1]], axis=1)
+    run.save("prototypes/walk", frames, ("index", "step", *IMAGE[1:]))
+    run.save("prototypes/curve", curve, ("index", "step", "way_probability"))
+
+
+def _nearest(config: "Config", run: Run, numbers: np.ndarray) -> None:
+    """Save the number of the real training image that is nearest to each prototype, and how near."""
+    images = pair_of(config, run)
+    train = images.split("train")
+    distances = cdist(run.load("step2/features")[numbers], run.load("real/features")[train])
+    run.save("prototypes/nearest", train[distances.argmin(axis=1)], ("index",))
+    run.save("prototypes/nearest_distance", distances.min(axis=1), ("index",))

@@ -1,0 +1,217 @@
+"""Choose one generator of all that were kept: the best bargain between real and ambiguous; draw many images of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import PositiveInt
+from torch import nn
+
+from aliter.core.errors import RequestError
+from aliter.core.spec import Spec
+from aliter.data.blocks import Blank, Compute, Task, fill
+from aliter.data.layout import IMAGE
+from aliter.data.run import Figure, Run
+from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, pareto_front
+from aliter.ops.classification import wilson
+from aliter.workflows.boundary.classify import BAND, between_of, in_band, names_of
+from aliter.workflows.boundary.confuse import Attempt, Weight, attempts_of
+from aliter.workflows.boundary.measure import Realism, realism_of
+from aliter.workflows.boundary.pair import drawn, latents, pair_of, probability
+from aliter.workflows.boundary.pretrain import gan_of, recall_epoch
+
+if TYPE_CHECKING:
+    from aliter.workflows.boundary import Config
+
+STEPS = ("step1", "step2")
+"""Generators that many images are drawn of: the one that the chosen attempt began with, and the chosen one."""
+_WORST_CONFUSION = 0.5
+
+
+class Selecting(Spec):
+    """Which generator is taken: the knee of the front of all epochs, unless one is named."""
+
+    classifier: str | None = None
+    """Only attempts on this one."""
+    start: int | None = None
+    """Only attempts that began at this epoch of step 1."""
+    weight: Weight | None = None
+    """Only attempts with this weight."""
+    epoch: PositiveInt | None = None
+    """Only this epoch of step 2."""
+    count: PositiveInt = 2000
+    """Images that are drawn of either generator."""
+    seed: int = 0
+    """Seed of their latents."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One generator, and where it stands among all."""
+
+    attempt: Attempt
+    epoch: int
+    points: Float[np.ndarray, "N 2"]
+    """Distance and confusion of all epochs of all attempts that were allowed."""
+    index: int
+    """Which of these was chosen."""
+
+
+def select(config: "Config", run: Run) -> None:
+    """Choose a generator; draw images of it and of the one it began with, and judge them at equal numbers."""
+    choice = choice_of(config, run)
+    run.describe({"chosen": {"attempt": choice.attempt.name, "epoch": choice.epoch}})
+    front = np.isin(np.arange(len(choice.points)), pareto_front(choice.points))
+    chosen = np.arange(len(choice.points)) == choice.index
+    run.save("selection", np.column_stack([choice.points, front, chosen]), ("point", "figure"))
+    shape, classifiers = pair_of(config, run).shape, len(names_of(config.classify))
+    fill(_drawer, config, run, [_task(step, config.select.count, shape, classifiers) for step in STEPS])
+    realism, rows = realism_of(config, run), names_of(config.classify)
+    place = rows.index(choice.attempt.classifier)
+    pools = {step: _pool(run, realism, step) for step in STEPS}
+    for step, pool in pools.items():
+        run.save(f"{step}/features", pool.features, ("index", "feature"))
+    figures = _bargain(choice)
+    for step, pool in pools.items():
+        figures += _figures(step, pool, place, realism, _equal(pools, place))
+    run.record(figures)
+
+
+def choice_of(config: "Config", run: Run) -> Choice:
+    """Return the generator that the settings and the front ask for.
+
+    Raises
+    ------
+    RequestError
+        If no attempt and epoch fit what was named.
+    """
+    wanted = config.select
+    allowed = [one for one in attempts_of(config) if _fits(one, config)]
+    tables = [run.load(f"epochs/{one.name}")[1:, :2] for one in allowed]
+    found = [
+        (one, epoch, row)
+        for one, table in zip(allowed, tables, strict=True)
+        for epoch, row in enumerate(table, start=1)
+        if wanted.epoch in (None, epoch)
+    ]
+    if not found:
+        raise RequestError(
+            f"select: expected an attempt and an epoch that there are, found none for what is named; "
+            f"attempts are {', '.join(one.name for one in attempts_of(config))}"
+        )
+    points = np.array([row for _, _, row in found])
+    index = knee(points)[0]
+    return Choice(found[index][0], found[index][1], points, index)
+
+
+def generator_of(config: "Config", run: Run, step: str) -> nn.Module:
+    """Return the chosen generator, or the one of step 1 that it began with."""
+    choice = choice_of(config, run)
+    net = gan_of(config, pair_of(config, run))["generator"]
+    if step == "step1":
+        recall_epoch({"generator": net}, run, "pretrain", choice.attempt.start)
+    else:
+        recall_epoch({"generator": net}, run, choice.attempt.name, choice.epoch)
+    return net.to(run.device).eval().requires_grad_(False)
+
+
+def _fits(one: Attempt, config: "Config") -> bool:
+    wanted = config.select
+    named = ((wanted.classifier, one.classifier), (wanted.start, one.start), (wanted.weight, one.weight))
+    return all(want in (None, found) for want, found in named)
+
+
+def _task(step: str, count: int, shape: tuple[int, ...], classifiers: int) -> Task[str]:
+    images = Blank(f"{step}/generated", (count, *shape), np.float32, IMAGE, {"range": [-1.0, 1.0]})
+    return Task(
+        step,
+        {
+            "images": images,
+            "p": Blank(f"{step}/probability", (count, classifiers), np.float64, ("index", "classifier")),
+        },
+    )
+
+
+def _drawer(config: "Config", run: Run) -> Compute[str]:
+    generators = {step: generator_of(config, run, step) for step in STEPS}
+    classifiers = [between_of(config, run, name) for name in names_of(config.classify)]
+    return partial(_draw, config, run.device, generators, classifiers)
+
+
+def _draw(
+    config: "Config",
+    device: str,
+    generators: dict[str, nn.Module],
+    classifiers: Sequence[nn.Module],
+    step: str,
+    rows: slice,
+) -> dict[str, np.ndarray]:
+    """Return images and the probabilities that each classifier gives them."""
+    z = latents(config.select.seed, "sample", range(rows.start, rows.stop), config.pretrain.net.latent)
+    x = drawn(generators[step], z, device)
+    return {"images": x, "p": np.stack([probability(one, x, device) for one in classifiers], axis=1)}
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Images drawn of one generator."""
+
+    features: Float[np.ndarray, "N D"]
+    p: Float[np.ndarray, "N classifiers"]
+
+
+def _pool(run: Run, realism: Realism, step: str) -> _Pool:
+    images = run.array(f"{step}/generated")
+    parts = [realism.features(np.asarray(images[start : start + 512])) for start in range(0, images.shape[0], 512)]
+    return _Pool(np.concatenate(parts), run.load(f"{step}/probability"))
+
+
+def _equal(pools: dict[str, _Pool], place: int) -> int:
+    """Return the number of images in the band that every pool has."""
+    return min(int(in_band(pool.p[:, place]).sum()) for pool in pools.values())
+
+
+def _bargain(choice: Choice) -> list[Figure]:
+    distance, confusion = choice.points[choice.index]
+    worst = float(np.nanmax(choice.points[:, 0]))
+    near = knee(choice.points)[1]
+    area = hypervolume(choice.points, (worst, _WORST_CONFUSION))
+    name = f"{choice.attempt.name}, epoch {choice.epoch}"
+    count = len(choice.points)
+    return [
+        Figure("Frechet distance, chosen", float(distance), count, note=name),
+        Figure("confusion distance, chosen", float(confusion), count, note=name),
+        Figure("distance of the knee from the ideal", near, count, note="in units of the front"),
+        Figure("hypervolume", area, count, note=f"of all epochs, up to a distance of {worst:.4g}"),
+    ]
+
+
+def _figures(step: str, pool: _Pool, place: int, realism: Realism, equal: int) -> list[Figure]:
+    p, count = pool.p[:, place], len(pool.p)
+    inside = in_band(p)
+    share = float(inside.mean())
+    low, high = wilson(share, count)
+    figures = [
+        Figure(f"confusion distance, {step}", float(confusion_distance(p).mean()), count),
+        Figure(f"share in band, {step}", share, count, low, high, f"p from {BAND[0]} to {BAND[1]}"),
+        Figure(f"Frechet distance, {step}", realism.frechet(pool.features), count),
+        Figure(f"kernel distance, {step}", realism.kernel(pool.features), count),
+    ]
+    rows = pool.features[inside]
+    figures.append(Figure(f"kernel distance in band, {step}", realism.kernel(rows), len(rows)))
+    figures.append(
+        Figure(f"Frechet distance in band, {step}", realism.frechet(rows[:equal]), equal, note="equal numbers")
+    )
+    if pool.p.shape[1] > 1:
+        agreed = (in_band(pool.p).sum(1)[inside] * 2 > pool.p.shape[1]).mean() if inside.any() else float("nan")
+        note = "share of those in band that most classifiers put there"
+        figures.append(Figure(f"agreement, {step}", float(agreed), len(rows), note=note))
+    return figures
+
+
+def ambiguous(run: Run, place: int) -> np.ndarray:
+    """Return the numbers of the chosen generator's images that lie in the band."""
+    return np.flatnonzero(in_band(run.load("step2/probability")[:, place]))
