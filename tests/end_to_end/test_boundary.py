@@ -90,5 +90,5 @@ def test_what_is_named_is_taken_and_only_what_follows_is_done_again(config: Conf
 def test_a_classifier_that_is_unsure_is_not_put_under_stress(config: Config, run: Run, tmp_path: Path) -> None:
     hasty = changed(config, classify={"fit": {**json.loads(config.classify.fit.model_dump_json()), "steps": 1}})
     small = changed(hasty, images={"classes": [7, 1]}, measure={"count": 50}, pretrain={"fit": {"steps": 1}})
-    with pytest.raises(RequestError, match="cnn-0: expected an accuracy of at least 0.95 and a confusion distance"):
+    with pytest.raises(RequestError, match=r"cnn-0: expected an accuracy of at least 0\.95 and a confusion distance"):
         made(small, tmp_path / "hasty", "confuse")

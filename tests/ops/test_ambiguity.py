@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from aliter.ops.ambiguity import confusion_distance, min_norm_weights, pareto_front
+from aliter.core.errors import DataError
+from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, min_norm_weights, pareto_front
 
 few = settings(max_examples=60, deadline=None)
 gradients = st.tuples(*[arrays(np.float64, 4, elements=st.integers(-3, 3).map(float))] * 2)
@@ -60,3 +61,33 @@ def test_the_front_equals_its_slow_twin(points):
 
 def test_a_point_that_is_not_a_number_is_never_in_front():
     assert pareto_front(np.array([[np.nan, 0], [1, np.nan], [2, 2], [np.inf, 1]])).tolist() == [2, 3]
+
+
+POINTS = np.array([(10, 0.40), (12, 0.20), (15, 0.25), (20, 0.05), (9, 0.45), (30, 0.05), (11, 0.42)])
+
+
+def test_the_knee_is_nearest_to_the_ideal_and_the_volume_that_of_the_front() -> None:
+    assert pareto_front(POINTS).tolist() == [0, 1, 3, 4]
+    assert hypervolume(POINTS, (40, 0.5)) == pytest.approx(11.65)
+    index, near = knee(POINTS)
+    assert index == 1
+    assert near == pytest.approx(0.463686, abs=1e-6)
+    twice = np.vstack([POINTS, POINTS[1]])
+    assert pareto_front(twice).tolist() == [0, 1, 3, 4, 7]
+    assert hypervolume(twice, (40, 0.5)) == pytest.approx(11.65)
+
+
+def test_the_volume_is_that_of_many_small_squares() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.random((30, 2))
+    grid = (np.arange(1000) + 0.5) / 1000
+    beaten = np.zeros((1000, 1000), bool)
+    for x, y in points:
+        beaten |= (grid[:, None] >= x) & (grid[None, :] >= y)
+    assert hypervolume(points, (1.0, 1.0)) == pytest.approx(beaten.mean(), abs=2e-3)
+
+
+def test_no_point_at_all_has_no_knee() -> None:
+    with pytest.raises(DataError, match="expected points to choose from"):
+        knee(np.full((3, 2), np.nan))
+    assert hypervolume(np.full((3, 2), np.nan), (1, 1)) == 0

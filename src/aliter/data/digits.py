@@ -14,8 +14,7 @@ from pydantic import field_validator
 
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
-from aliter.data.images import Header, write_images
-from aliter.data.splits import draw_splits
+from aliter.data.images import draw_splits
 
 Name = Literal["mnist", "small"]
 _PLACES: Mapping[Name, tuple[str, str]] = {
@@ -49,9 +48,7 @@ class Digits(Spec):
     @field_validator("classes")
     @classmethod
     def _known(cls, classes: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(range(10)):
-            raise ValueError("expected two or more different digits from 0 to 9")
-        return classes
+        return ten_classes(classes)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -69,35 +66,17 @@ class Digits(Spec):
         images, labels = _table(self.digits)
         return tuple(images[labels == digit] for digit in self.classes)
 
-    def draw(self, label: int, index: int) -> UInt8[np.ndarray, "1 H W"]:
-        """Return one image of a class."""
-        return np.asarray(self.load()[label][index])
+    def splits(self) -> tuple[UInt8[np.ndarray, " N"], ...]:
+        """Return the index into ``SPLITS`` for each image of each class."""
+        pairs = zip(self.classes, self.load(), strict=True)
+        return tuple(draw_splits(len(images), self.seed, digit) for digit, images in pairs)
 
 
-def header(source: Digits) -> Header:
-    """Return what a store of ``source`` says of its images."""
-    images = source.load()
-    return Header(
-        classes=tuple(map(str, source.classes)),
-        channels=source.channels,
-        range=source.range,
-        shape=images[0].shape[1:],
-        dtype="uint8",
-        ids=tuple(
-            tuple(f"{digit}/{index:04d}" for index in range(len(one)))
-            for digit, one in zip(source.classes, images, strict=True)
-        ),
-        splits=tuple(
-            draw_splits(len(one), source.seed, digit) for digit, one in zip(source.classes, images, strict=True)
-        ),
-        source=source.model_dump(mode="json"),
-    )
-
-
-def write_digits(source: Digits, path: Path) -> None:
-    """Write the images of ``source`` as a store at ``path``."""
-    images = source.load()
-    write_images(path, header(source), lambda label, start, stop: images[label][start:stop])
+def ten_classes(classes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return ``classes`` if they are two or more different ones of ten; a ValueError says that they are not."""
+    if len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(range(10)):
+        raise ValueError("expected two or more different classes from 0 to 9")
+    return classes
 
 
 @cache

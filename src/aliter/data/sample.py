@@ -10,9 +10,9 @@ from jaxtyping import Int, Shaped, UInt8
 
 from aliter.core.errors import DataError
 from aliter.data import reader
-from aliter.data.digits import Digits, header
 from aliter.data.folder import Finding
 from aliter.data.images import Header, Images, full_range, write_images
+from aliter.data.labelled import Labelled, draw, header
 from aliter.data.picture import Unusable
 from aliter.data.scan import Read, scan, table
 from aliter.data.simulate import Simulation
@@ -69,7 +69,7 @@ class Census:
         return int(self.counts.sum()) * prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-def census(source: Path | Digits | Simulation, declared: tuple[float, float] | None) -> Census:
+def census(source: Path | Labelled | Simulation, declared: tuple[float, float] | None) -> Census:
     """Return what is known of the images in a folder per class, a store, a package, or a simulation.
 
     Raises
@@ -81,10 +81,10 @@ def census(source: Path | Digits | Simulation, declared: tuple[float, float] | N
     """
     if isinstance(source, Path):
         return _of_path(source, declared)
-    return _of_header(header(source)) if isinstance(source, Digits) else _of_simulation(source)
+    return _of_header(header(source)) if isinstance(source, Labelled) else _of_simulation(source)
 
 
-def write_sample(source: Path | Digits | Simulation, found: Census, out: Path) -> Images:
+def write_sample(source: Path | Labelled | Simulation, found: Census, out: Path) -> Images:
     """Write a store at ``out`` with a few images of each class and split, the first among them, and return it.
 
     Raises
@@ -98,6 +98,8 @@ def write_sample(source: Path | Digits | Simulation, found: Census, out: Path) -
     header = Header(found.classes, found.channels, found.range, found.shape, found.dtype, ids, splits)
 
     def block(label: int, start: int, stop: int) -> Shaped[np.ndarray, "B C *space"]:
+        if isinstance(source, Labelled):
+            return np.stack([draw(source, label, int(row)) for row in rows[label][start:stop]])
         if not isinstance(source, Path):
             return np.stack([source.draw(label, int(row)) for row in rows[label][start:stop]])
         if found.copied and found.read is not None:

@@ -9,8 +9,10 @@ from pydantic import Discriminator, Tag
 
 from aliter.core.errors import DataError, RequestError
 from aliter.data.convert import convert
-from aliter.data.digits import Digits, write_digits
+from aliter.data.digits import Digits
 from aliter.data.images import Images, is_store
+from aliter.data.labelled import Labelled, write_labelled
+from aliter.data.published import CIFAR10, IDX
 from aliter.data.run import Figure, Run
 from aliter.data.simulate import Simulation
 from aliter.data.simulate.store import write_simulation
@@ -20,21 +22,28 @@ from aliter.data.splits import straddling
 def _kind(value: Any) -> str:
     if isinstance(value, str | Path):
         return "path"
-    return "digits" if isinstance(value, Digits) or (isinstance(value, dict) and "digits" in value) else "simulate"
+    for name, kind in (("digits", Digits), ("idx", IDX), ("cifar10", CIFAR10)):
+        if isinstance(value, kind) or (isinstance(value, dict) and name in value):
+            return name
+    return "simulate"
 
 
 Source = Annotated[
-    Annotated[Path, Tag("path")] | Annotated[Digits, Tag("digits")] | Annotated[Simulation, Tag("simulate")],
+    Annotated[Path, Tag("path")]
+    | Annotated[Digits, Tag("digits")]
+    | Annotated[IDX, Tag("idx")]
+    | Annotated[CIFAR10, Tag("cifar10")]
+    | Annotated[Simulation, Tag("simulate")],
     Discriminator(_kind),
 ]
-"""Where a config may have its images from: whatever ``convert`` reads, digits in a package, or a simulator."""
+"""Where a config may have its images from: whatever ``convert`` reads, files as published, or a simulator."""
 
 
 class Gathering(Protocol):
     """What ``gather`` reads of a config."""
 
     @property
-    def images(self) -> Path | Digits | Simulation:
+    def images(self) -> Path | Labelled | Simulation:
         """Where the images are from."""
         ...
 
@@ -107,12 +116,12 @@ def brought(source: object, run: Run, write: Callable[[Path], object]) -> tuple[
     return inside, inside.name
 
 
-def write_source(source: Path | Digits | Simulation, out: Path, declared: tuple[float, float] | None) -> None:
+def write_source(source: Path | Labelled | Simulation, out: Path, declared: tuple[float, float] | None) -> None:
     """Write the images of ``source`` as a store at ``out``."""
     if isinstance(source, Path):
         convert(source, out, declared)
-    elif isinstance(source, Digits):
-        write_digits(source, out)
+    elif isinstance(source, Labelled):
+        write_labelled(source, out)
     else:
         write_simulation(source, out)
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aliter.data import layout, ledger
-from aliter.data.digits import Digits
 from aliter.data.images import IN_MEMORY, Images
+from aliter.data.labelled import Labelled
 from aliter.data.run import Run
 from aliter.data.sample import Census, census, write_sample
 from aliter.data.simulate.store import write_simulation
@@ -86,7 +86,7 @@ def estimate(config: "Config", found: Census, run: Run) -> tuple[Images, tuple[C
 
 def _sample(config: "Config", found: Census, out: Path) -> Images:
     """Write a few images; a simulator plants its own pairs, unless others are given."""
-    if isinstance(config.images, Path | Digits) or config.pairs is not None:
+    if isinstance(config.images, Path | Labelled) or config.pairs is not None:
         return write_sample(config.images, found, out)
     write_simulation(config.images.model_copy(update={"count": min(config.images.count, _DRAWN)}), out)
     return Images(out, found.range)
