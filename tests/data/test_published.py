@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from aliter.core.errors import DataError, RequestError
-from aliter.data.images import SPLITS, Images
+from aliter.data.images import Images
 from aliter.data.labelled import write_labelled
 from aliter.data.published import CIFAR10, IDX
+from aliter.data.splits import SPLITS
 
 
 def idx(path: Path, values: np.ndarray) -> None:

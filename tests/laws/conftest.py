@@ -16,8 +16,8 @@ from aliter.core.spec import Spec
 from aliter.data.ledger import Key
 from aliter.data.run import Run
 from aliter.nets.blocks import initialise
-from aliter.nets.heads import Head
 from aliter.nets.dcgan import DCGANSpec
+from aliter.nets.heads import Head
 from aliter.nets.pool_cnn import Between, PoolCNN
 from aliter.nets.stargan import LogitResidual, StarGANSpec
 from aliter.nets.unet import UNetSpec

@@ -8,6 +8,7 @@ from aliter.core.errors import RequestError
 from aliter.nets.blocks import initialise
 from aliter.nets.dcgan import DCGANSpec
 from aliter.nets.pool_cnn import MLP, Between, PoolCNN
+from aliter.nets.resnet_gan import ResNetGANSpec
 
 
 def parameters(net: nn.Module) -> int:
@@ -49,6 +50,18 @@ def test_dcgan_has_the_published_sizes(size: int, depth: int, generator: int, di
     with torch.device("meta"):
         nets = DCGANSpec(depth=depth).build(1, size)
     assert (parameters(nets["generator"]), parameters(nets["discriminator"])) == (generator, discriminator)
+
+
+def test_the_residual_gan_has_the_published_sizes_and_takes_32_pixels_only() -> None:
+    with torch.device("meta"):
+        nets = ResNetGANSpec().build(3, 32)
+    assert [parameters(nets[name]) for name in ("generator", "discriminator")] == [1_595_651, 1_042_017]
+    small = ResNetGANSpec(width=4, latent=3, norm="layer").build(1, 32)
+    images = small["generator"](torch.randn(2, 3))
+    assert images.shape == (2, 1, 32, 32)
+    assert small["discriminator"](images).shape == (2,)
+    with pytest.raises(RequestError, match="32 pixels a side, found 28"):
+        ResNetGANSpec().build(1, 28)
 
 
 @pytest.mark.parametrize(("channels", "size", "depth"), [(1, 8, 2), (1, 28, 3), (3, 25, 2), (2, 32, 3)])

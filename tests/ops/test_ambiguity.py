@@ -68,13 +68,13 @@ POINTS = np.array([(10, 0.40), (12, 0.20), (15, 0.25), (20, 0.05), (9, 0.45), (3
 
 def test_the_knee_is_nearest_to_the_ideal_and_the_volume_that_of_the_front() -> None:
     assert pareto_front(POINTS).tolist() == [0, 1, 3, 4]
-    assert hypervolume(POINTS, (40, 0.5)) == pytest.approx(11.65)
+    assert hypervolume(POINTS, (40.0, 0.5)) == pytest.approx(11.65)
     index, near = knee(POINTS)
     assert index == 1
     assert near == pytest.approx(0.463686, abs=1e-6)
     twice = np.vstack([POINTS, POINTS[1]])
     assert pareto_front(twice).tolist() == [0, 1, 3, 4, 7]
-    assert hypervolume(twice, (40, 0.5)) == pytest.approx(11.65)
+    assert hypervolume(twice, (40.0, 0.5)) == pytest.approx(11.65)
 
 
 def test_the_volume_is_that_of_many_small_squares() -> None:
@@ -90,4 +90,4 @@ def test_the_volume_is_that_of_many_small_squares() -> None:
 def test_no_point_at_all_has_no_knee() -> None:
     with pytest.raises(DataError, match="expected points to choose from"):
         knee(np.full((3, 2), np.nan))
-    assert hypervolume(np.full((3, 2), np.nan), (1, 1)) == 0
+    assert hypervolume(np.full((3, 2), np.nan), (1.0, 1.0)) == 0

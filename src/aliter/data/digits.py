@@ -14,7 +14,7 @@ from pydantic import field_validator
 
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
-from aliter.data.images import draw_splits
+from aliter.data.splits import draw_splits
 
 Name = Literal["mnist", "small"]
 _PLACES: Mapping[Name, tuple[str, str]] = {

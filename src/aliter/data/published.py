@@ -12,7 +12,7 @@ from pydantic import field_validator
 from aliter.core.errors import DataError, RequestError
 from aliter.core.spec import Spec
 from aliter.data.digits import ten_classes
-from aliter.data.images import SPLITS, draw_splits
+from aliter.data.splits import SPLITS, draw_splits
 
 _IDX = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),

@@ -1,10 +1,11 @@
 """Step 1: learn to draw images like the real ones of the pair, and keep every epoch."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import nn
 
 from aliter.core.batch import Batch, Draw
@@ -18,6 +19,7 @@ from aliter.data.run import Figure, Run
 from aliter.methods.objective.gan import GAN
 from aliter.nets.blocks import initialise
 from aliter.nets.dcgan import DCGANSpec
+from aliter.nets.resnet_gan import ResNetGANSpec
 from aliter.train.checkpoint import collect, restore
 from aliter.train.fit import Game, Judge, fit
 from aliter.train.plan import Fit
@@ -34,7 +36,7 @@ SD = 0.02
 class Pretraining(Spec):
     """Generator and discriminator, and how they learn; an epoch is ``judge_every`` steps."""
 
-    net: DCGANSpec = DCGANSpec()
+    net: Annotated[DCGANSpec | ResNetGANSpec, Field(discriminator="kind")] = DCGANSpec()
     objective: GAN = GAN()
     fit: Fit = Fit(steps=1200, size=64, rate=2e-4, betas=(0.5, 0.999), judge_every=12, save_every=120)
 
