@@ -43,7 +43,9 @@ def draw(seed: int, step: int, size: int) -> Batch:
     """Return random images of random classes, and of what a StarGAN step needs besides."""
     rng = chance(seed, step)
     images = {name: rng.uniform(-1, 1, (size, 3, 4, 4)).astype(np.float32) for name in ("x",)}
-    return Batch(step, (), seed, {"x": torch.from_numpy(images["x"]), "y": torch.from_numpy(rng.integers(0, 2, size))})
+    return Batch(
+        step, ("",) * size, seed, {"x": torch.from_numpy(images["x"]), "y": torch.from_numpy(rng.integers(0, 2, size))}
+    )
 
 
 def bare(made: nn.Module) -> None:

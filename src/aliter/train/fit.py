@@ -106,6 +106,8 @@ class _Player:
         self.optimizers = {key: _adam(self.nets[key], plan, key) for key in moved}
         self.step = self.stale = 0
         self.parts = 1
+        # Where no accelerator has been used yet, torch.manual_seed notes its whole stack for each.
+        self.chance = torch.default_generator if self.fabric.device.type == "cpu" else torch
         self.best: tuple[float, ...] = ()
 
     def resume(self) -> None:
@@ -186,7 +188,7 @@ class _Player:
         """Leave the gradients of ``turn`` in the networks it moves, in as many parts as memory asks for."""
         buffers = [(buffer, buffer.clone()) for net in self.nets.values() for buffer in net.buffers()]
         while True:
-            torch.manual_seed(torch_seed(self.plan.seed, batch.step, turn.name))
+            self.chance.manual_seed(torch_seed(self.plan.seed, batch.step, turn.name))
             try:
                 return self.add_up(turn, batch.split(self.parts), len(batch.ids))
             except (RuntimeError, MemoryError) as error:
