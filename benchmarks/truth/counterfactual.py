@@ -6,7 +6,7 @@ Each seed changes the images, the classifier and the translator. Finished runs a
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -23,6 +23,14 @@ def with_seed(config: Config, seed: int) -> Config:
     values["images"]["seed"] = seed
     for block in ("classify", "translate"):
         values[block]["fit"]["seed"] = seed
+    return Config.model_validate(values)
+
+
+def in_numbers(config: Config, precision: Literal["32", "bf16"]) -> Config:
+    """Return ``config`` with both fits in these numbers."""
+    values = config.model_dump(mode="json")
+    for block in ("classify", "translate"):
+        values[block]["fit"]["precision"] = precision
     return Config.model_validate(values)
 
 
@@ -48,12 +56,15 @@ def main(
     config: Annotated[Path, typer.Option(help="What is run.")] = Path("configs/counterfactual/demo.yaml"),
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = 3,
     to: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/truth"),
+    precision: Annotated[Literal["32", "bf16"], typer.Option(help="Numbers of the forward passes.")] = "32",
 ) -> None:
     """Run ``config`` with several seeds and print the table."""
     chosen = Config.read(config)
     assert isinstance(chosen, Config)
-    runs = [figures_of(with_seed(chosen, seed), to / f"{config.stem}-{seed}") for seed in range(seeds)]
-    print(f"\n{config.stem}, {seeds} seeds\n\n{table(runs)}")
+    stem = config.stem if precision == "32" else f"{config.stem}-{precision}"
+    chosen = in_numbers(chosen, precision)
+    runs = [figures_of(with_seed(chosen, seed), to / f"{stem}-{seed}") for seed in range(seeds)]
+    print(f"\n{stem}, {seeds} seeds\n\n{table(runs)}")
 
 
 if __name__ == "__main__":
