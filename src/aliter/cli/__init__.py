@@ -94,6 +94,39 @@ def run(
 
 
 @app.command()
+def grid(
+    config: Annotated[Path, typer.Argument(help="A config.")],
+    to: Annotated[Path, typer.Option(help="Folder of the runs.")],
+    vary: Annotated[list[str] | None, typer.Option(help="key=value,value; may be given again.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Number the combinations, do nothing.")] = False,
+    only: Annotated[list[int] | None, typer.Option(help="Only this combination; may be given again.")] = None,
+    device: Device = "cpu",
+    debug: Debug = False,
+) -> None:
+    """Make one run for every combination of values, and a table; the same command resumes.
+
+    Example: aliter grid configs/embeddings/tiny.yaml --vary contrast.fit.rate=1.0e-3,1.0e-4 --to runs/rates
+    """
+    set_debug(debug)
+    from aliter.workflows.grid import grid as combine
+    from aliter.workflows.grid import run_grid
+
+    found = combine(config, vary or [])
+    if wrong := [number for number in only or [] if not 0 <= number < len(found)]:
+        raise RequestError(f"expected a combination from 0 to {len(found) - 1}, found {wrong[0]}; see --list")
+    chosen = [found[number] for number in only or range(len(found))]
+    if listed:
+        for one in chosen:
+            said = ", ".join(f"{key}={value}" for key, value in one.varied.items())
+            out.print(f"{one.number:>4}  {said}", markup=False, highlight=False)
+        return
+    outcomes = run_grid(chosen, to, device, lambda text: out.print(text, markup=False, highlight=False))
+    out.print(f"see {to / 'table.csv'}", markup=False)
+    if failed := [one for one in outcomes if one.error]:
+        raise failed[0].error or RequestError("a combination failed")
+
+
+@app.command()
 def check(
     config: Annotated[Path, typer.Argument(help="A config.")],
     to: Annotated[Path | None, typer.Option(help="Folder that the run would have.")] = None,

@@ -47,15 +47,25 @@ def convert_masked(source: Path, out: Path, declared: tuple[float, float] | None
     DataError
         If a file cannot be read, or fields differ in shape or type.
     """
-    if not source.is_dir():
-        raise RequestError(f"{source}: expected a folder with 'images' and 'masks', or 01 and 01_GT; found none")
-    found = list(_pairs(source)) or list(_sequences(source))
-    if not found:
-        raise DataError(f"{source}: expected files in 'images' and 'masks', or in 01 and 01_GT/SEG; found no pair")
+    found, said = _found(source), surveyed(source, declared, seed)
     first, mask = _image(found[0]), _mask(found[0])
+
+    def block(label: int, start: int, stop: int) -> np.ndarray:
+        return np.stack([_like(_image(field), first, field.image) for field in found[start:stop]])
+
+    with beside(out) as part:
+        write_images(part, said, block)
+        write_objects(part, mask.dtype, lambda number: _like(_mask(found[number]), mask, found[number].mask))
+    return out
+
+
+def surveyed(source: Path, declared: tuple[float, float] | None = None, seed: int = 0) -> Header:
+    """Return what ``convert_masked`` will say of the fields in ``source``; errors are the same."""
+    found = _found(source)
+    first = _image(found[0])
     splits = [field.split for field in found]
     (drawn,) = draw_group_splits([[field.group for field in found]], seed)
-    header = Header(
+    return Header(
         classes=("fields",),
         channels=("intensity",) if len(first) == 1 else tuple(f"channel {number}" for number in range(len(first))),
         range=declared or full_range(first.dtype, source),
@@ -67,13 +77,14 @@ def convert_masked(source: Path, out: Path, declared: tuple[float, float] | None
         source={"folder": source.name, "fields": len(found)},
     )
 
-    def block(label: int, start: int, stop: int) -> np.ndarray:
-        return np.stack([_like(_image(field), first, field.image) for field in found[start:stop]])
 
-    with beside(out) as part:
-        write_images(part, header, block)
-        write_objects(part, mask.dtype, lambda number: _like(_mask(found[number]), mask, found[number].mask))
-    return out
+def _found(source: Path) -> list[_Field]:
+    if not source.is_dir():
+        raise RequestError(f"{source}: expected a folder with 'images' and 'masks', or 01 and 01_GT; found none")
+    found = list(_pairs(source)) or list(_sequences(source))
+    if not found:
+        raise DataError(f"{source}: expected files in 'images' and 'masks', or in 01 and 01_GT/SEG; found no pair")
+    return found
 
 
 def write_masked(fields: Fields, out: Path) -> None:
