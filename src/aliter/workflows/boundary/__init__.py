@@ -2,7 +2,8 @@
 
 ``gather`` brings the images into one store; ``classify`` trains the classifiers that are put under stress; ``measure``
 fixes how realism is measured; ``pretrain`` learns to draw images of the two classes; ``confuse`` goes on until a
-classifier is undecided about them; ``select`` takes the best bargain between real and ambiguous; ``embed`` and
+classifier is undecided about them; ``select`` takes the best bargain between real and ambiguous; ``compare``
+asks what simpler ways find for the same arithmetic; ``embed`` and
 ``cluster`` find the kinds of ambiguous images; ``prototypes`` shows one of each, why it is ambiguous, and what would
 decide it; ``report`` shows it all on one page.
 
@@ -18,6 +19,7 @@ from typing import Literal
 from aliter.core.spec import Spec
 from aliter.workflows.boundary.classify import Classifying, classify
 from aliter.workflows.boundary.cluster import Clustering, cluster
+from aliter.workflows.boundary.compare import Comparing, compare
 from aliter.workflows.boundary.confuse import Confusing, confuse
 from aliter.workflows.boundary.embed import Embedding, embed
 from aliter.workflows.boundary.measure import Measuring, measure
@@ -44,6 +46,7 @@ class Config(Spec):
     pretrain: Pretraining = Pretraining()
     confuse: Confusing = Confusing()
     select: Selecting = Selecting()
+    compare: Comparing = Comparing()
     embed: Embedding = Embedding()
     cluster: Clustering = Clustering()
     prototypes: Prototyping = Prototyping()
@@ -59,6 +62,11 @@ STAGES = (
     Stage(pretrain, reads=("pair", "measure", "pretrain"), after=("gather", "measure")),
     Stage(confuse, reads=_CHOSEN[:-1], after=("gather", "classify", "measure", "pretrain")),
     Stage(select, reads=_CHOSEN, after=("gather", "classify", "measure", "pretrain", "confuse")),
+    Stage(
+        compare,
+        reads=(*_CHOSEN, "compare"),
+        after=("gather", "classify", "measure", "pretrain", "confuse", "select"),
+    ),
     Stage(embed, reads=("pair", "classify", "embed"), after=("gather", "classify", "measure", "select")),
     Stage(cluster, reads=("embed", "cluster"), after=("embed",)),
     Stage(
@@ -69,6 +77,6 @@ STAGES = (
     Stage(
         report,
         reads=("pair", "classify", "pretrain", "confuse", "report"),
-        after=("classify", "measure", "pretrain", "confuse", "select", "embed", "cluster", "prototypes"),
+        after=("classify", "measure", "pretrain", "confuse", "select", "compare", "embed", "cluster", "prototypes"),
     ),
 )

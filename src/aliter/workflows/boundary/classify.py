@@ -102,6 +102,11 @@ def between_of(config: "Config", run: Run, name: str) -> Between:
     return Between(classifier_of(config, run, name), *(known.index(one) for one in pair))
 
 
+def chosen_classifier(run: Run) -> str:
+    """Return the name of the classifier that the chosen generator confuses."""
+    return str(run.facts["chosen"]["attempt"]).partition("-from")[0]
+
+
 def in_band(p: np.ndarray) -> np.ndarray:
     """Return which probabilities lie in the band."""
     return np.asarray((p >= BAND[0]) & (p <= BAND[1]))

@@ -12,7 +12,7 @@ from aliter.data.run import Figure, Run
 from aliter.methods.reduce import Reduce
 from aliter.methods.reduce.umap import UMAP
 from aliter.nets.frozen import Frozen
-from aliter.workflows.boundary.classify import classifier_of, in_band, names_of
+from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, in_band, names_of
 from aliter.workflows.boundary.pair import pair_of
 from aliter.workflows.boundary.select import ambiguous
 
@@ -41,7 +41,7 @@ class Embedding(Spec):
 def embed(config: "Config", run: Run) -> None:
     """Save features, reduced features, and a map that real images held out in the band share."""
     choice = config.embed
-    place = names_of(config.classify).index(run.facts["chosen"]["attempt"].partition("-from")[0])
+    place = names_of(config.classify).index(chosen_classifier(run))
     numbers = ambiguous(run, place)[: choice.count]
     if len(numbers) < _FEWEST:
         raise DataError(
@@ -62,7 +62,7 @@ def embed(config: "Config", run: Run) -> None:
 
 def held_out_in_band(config: "Config", run: Run) -> np.ndarray:
     """Return the numbers, within the pair, of real images held out that the chosen classifier cannot decide."""
-    name = run.facts["chosen"]["attempt"].partition("-from")[0]
+    name = chosen_classifier(run)
     images = pair_of(config, run)
     return np.flatnonzero(in_band(run.load(f"real/probability/{name}")) & (images.splits > 0))
 
@@ -72,7 +72,7 @@ def _features(config: "Config", run: Run, numbers: np.ndarray) -> tuple[np.ndarr
     choice, images, real = config.embed, pair_of(config, run), held_out_in_band(config, run)
     if choice.space == "measure":
         return run.load("step2/features")[numbers], run.load("real/features")[real]
-    name = run.facts["chosen"]["attempt"].partition("-from")[0]
+    name = chosen_classifier(run)
     probe = Frozen(classifier_of(config, run, name))
 
     def features(x: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from aliter.methods.prototype import Prototype
 from aliter.methods.prototype.medoid import Medoid
 from aliter.methods.walk.latent_gradient import LatentGradient
 from aliter.nets.frozen import Frozen
-from aliter.workflows.boundary.classify import between_of, classifier_of, known_images
+from aliter.workflows.boundary.classify import between_of, chosen_classifier, classifier_of, known_images
 from aliter.workflows.boundary.pair import latents, pair_of
 from aliter.workflows.boundary.select import generator_of
 
@@ -58,11 +58,6 @@ def prototypes(config: "Config", run: Run) -> None:
             Figure("distance to prototypes", covered, len(labels), note=note),
         ]
     )
-
-
-def chosen_classifier(run: Run) -> str:
-    """Return the name of the classifier that the chosen generator confuses."""
-    return str(run.facts["chosen"]["attempt"]).partition("-from")[0]
 
 
 def _attributions(config: "Config", run: Run, images: np.ndarray) -> np.ndarray:

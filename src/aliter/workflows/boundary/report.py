@@ -13,10 +13,9 @@ from aliter.report.figures import Axes, Band, Cloud, bands, histogram, scatter
 from aliter.report.gallery import Gallery, Item, Look, Map
 from aliter.report.page import Drawing, Drawings, Page, Section, write_page
 from aliter.report.summary import headline, provenance, stage_tables
-from aliter.workflows.boundary.classify import names_of
+from aliter.workflows.boundary.classify import chosen_classifier, names_of
 from aliter.workflows.boundary.confuse import attempts_of
 from aliter.workflows.boundary.pair import pair_of
-from aliter.workflows.boundary.prototypes import chosen_classifier
 
 if TYPE_CHECKING:
     from aliter.workflows.boundary import Config

@@ -76,7 +76,7 @@ def select(config: "Config", run: Run) -> None:
         run.save(f"{step}/features", pool.features, ("index", "feature"))
     figures = _bargain(choice)
     for step, pool in pools.items():
-        figures += _figures(step, pool, place, realism, _equal(pools, place))
+        figures += _figures(step, pool, place, realism)
     run.record(figures)
 
 
@@ -169,11 +169,6 @@ def _pool(run: Run, realism: Realism, step: str) -> _Pool:
     return _Pool(np.concatenate(parts), run.load(f"{step}/probability"))
 
 
-def _equal(pools: dict[str, _Pool], place: int) -> int:
-    """Return the number of images in the band that every pool has."""
-    return min(int(in_band(pool.p[:, place]).sum()) for pool in pools.values())
-
-
 def _bargain(choice: Choice) -> list[Figure]:
     distance, confusion = choice.points[choice.index]
     worst = float(np.nanmax(choice.points[:, 0]))
@@ -189,7 +184,7 @@ def _bargain(choice: Choice) -> list[Figure]:
     ]
 
 
-def _figures(step: str, pool: _Pool, place: int, realism: Realism, equal: int) -> list[Figure]:
+def _figures(step: str, pool: _Pool, place: int, realism: Realism) -> list[Figure]:
     p, count = pool.p[:, place], len(pool.p)
     inside = in_band(p)
     share = float(inside.mean())
@@ -200,15 +195,10 @@ def _figures(step: str, pool: _Pool, place: int, realism: Realism, equal: int) -
         Figure(f"Frechet distance, {step}", realism.frechet(pool.features), count),
         Figure(f"kernel distance, {step}", realism.kernel(pool.features), count),
     ]
-    rows = pool.features[inside]
-    figures.append(Figure(f"kernel distance in band, {step}", realism.kernel(rows), len(rows)))
-    figures.append(
-        Figure(f"Frechet distance in band, {step}", realism.frechet(rows[:equal]), equal, note="equal numbers")
-    )
     if pool.p.shape[1] > 1:
         agreed = (in_band(pool.p).sum(1)[inside] * 2 > pool.p.shape[1]).mean() if inside.any() else float("nan")
         note = "share of those in band that most classifiers put there"
-        figures.append(Figure(f"agreement, {step}", float(agreed), len(rows), note=note))
+        figures.append(Figure(f"agreement, {step}", float(agreed), int(inside.sum()), note=note))
     return figures
 
 
