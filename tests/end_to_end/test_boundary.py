@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
 from aliter.workflows.boundary import STAGES, Config
+from aliter.workflows.boundary.pretrain import keep_epoch
 from aliter.workflows.stage import due, run_stages
 
 TINY = Path(__file__).parents[2] / "configs" / "boundary" / "tiny.yaml"
@@ -74,6 +77,18 @@ def test_the_store_holds_what_was_said(run: Run, figures: dict[str, float]) -> N
     assert all(one[0, 1] < 0.5 < one[-1, 1] for one in ways)
 
 
+def test_simpler_ways_are_measured_beside_it(run: Run, figures: dict[str, float]) -> None:
+    ways = ("step 2", "filtering", "descent", "bisection")
+    for way in ways:
+        found = run[f"ways/{way.replace(' ', '')}"]
+        assert found.shape[1:] == (1, 8, 8)
+        assert figures[f"images in band, {way}"] > 0
+        assert figures[f"nearest real, {way}"] > 0
+    assert len(run["ways/bisection"]) == 40
+    equal = {one.images for one in run.figures()["compare"] if one.name.startswith("kernel distance in band")}
+    assert equal == {min(len(run[f"ways/{way.replace(' ', '')}"]) for way in ways)}
+
+
 def test_the_report_stands_alone(run: Run) -> None:
     text = (run.path / "report" / "index.html").read_text()
     assert "Between 7 and 1" in text
@@ -84,7 +99,64 @@ def test_what_is_named_is_taken_and_only_what_follows_is_done_again(config: Conf
     named = changed(config, select={"epoch": 2})
     with run.working():
         names = [one.stage.name for one in due(STAGES, named, run)]
-    assert names == ["select", "embed", "cluster", "prototypes", "report"]
+    assert names == ["select", "compare", "embed", "cluster", "prototypes", "report"]
+
+
+@pytest.fixture(scope="module")
+def micro(config: Config) -> Config:
+    """Return a config that reaches nothing, quickly."""
+    short = {"size": 16, "threads": 1, "judge_every": 2, "save_every": 2, "log_every": 1}
+    return changed(
+        config,
+        images={"classes": [7, 1]},
+        classify={"nets": {"cnn": {"kind": "pool_cnn", "width": 1}}, "fit": {"steps": 4, **short}},
+        measure={"net": {"kind": "small_cnn", "width": 2, "depth": 2}, "fit": {"steps": 4, **short}, "count": 40},
+        pretrain={"net": {"kind": "dcgan", "width": 4, "depth": 2, "latent": 4}, "fit": {"steps": 4, **short}},
+        confuse={
+            "guard": {"accuracy": 0, "confusion": 0},
+            "weights": [0, 25, "mgda"],
+            "starts": [1, "last"],
+            "fit": {"steps": 4, **short},
+        },
+        select={"count": 60},
+        compare={"count": 10, "tries": 250, "iterations": 2},
+        cluster={"candidates": [{"kind": "k_means", "count": 2}], "resamples": 2},
+        prototypes={"walk": {"steps": 2}},
+    )
+
+
+def numbers(run: Run) -> dict[str, bytes]:
+    """Return what a run found: metrics, figures and all arrays, byte by byte."""
+    kept = {path.name: path.read_bytes() for path in [run.path / "metrics.jsonl", *run.path.glob("figures/*.json")]}
+    return kept | {name: run[name].tobytes() for name in run.names()}
+
+
+def test_the_same_seed_gives_the_same_bytes_and_a_stop_between_changes_none(
+    micro: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = numbers(made(micro, tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("aliter.workflows.boundary.confuse"), "keep_epoch", _stopping(5))
+        with pytest.raises(KeyboardInterrupt):
+            made(micro, tmp_path / "parts")
+    parts = numbers(made(micro, tmp_path / "parts"))
+    assert whole.keys() == parts.keys()
+    assert [name for name in whole if whole[name] != parts[name]] == []
+    other = changed(micro, pretrain={"fit": {**micro.pretrain.fit.model_dump(), "seed": 1}})
+    assert numbers(made(other, tmp_path / "other"))["step2/generated"] != whole["step2/generated"]
+
+
+def _stopping(after: int) -> Callable[..., None]:
+    """Return a ``keep_epoch`` that breaks off at one of its calls."""
+    calls: list[int] = []
+
+    def keep(*arguments: object) -> None:
+        calls.append(1)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+        keep_epoch(*arguments)  # type: ignore[arg-type]
+
+    return keep
 
 
 def test_a_classifier_that_is_unsure_is_not_put_under_stress(config: Config, run: Run, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Ask what simpler ways would have found for the same arithmetic, and how real that is, at equal numbers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ from jaxtyping import Float
 from pydantic import PositiveFloat, PositiveInt
 from scipy.spatial.distance import cdist
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from aliter.core.objective import Objective
 from aliter.core.rng import chance
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from aliter.workflows.boundary import Config
 
 _AT_ONCE = 250
+WAYS = ("step 2", "filtering", "descent", "bisection")
+"""All ways, by name."""
 
 
 class Comparing(Spec):
@@ -70,7 +73,7 @@ class _Bench:
         return self.config.pretrain.net.latent
 
     def inside(self, x: np.ndarray) -> np.ndarray:
-        return x[in_band(probability(self.between, x, self.run.device))]
+        return np.asarray(x[in_band(probability(self.between, x, self.run.device))])
 
 
 def compare(config: "Config", run: Run) -> None:
@@ -82,8 +85,8 @@ def compare(config: "Config", run: Run) -> None:
         generator_of(config, run, "step1"),
         between_of(config, run, chosen_classifier(run)),
     )
-    ways: Mapping[str, Callable[[_Bench], Found]] = {"filtering": _filter, "descent": _descend, "bisection": _bisect}
-    found = {"step 2": _step_two(bench)} | {name: way(bench) for name, way in ways.items()}
+    ways = dict(zip(WAYS, (_step_two, _filter, _descend, _bisect), strict=True))
+    found = {name: way(bench) for name, way in ways.items()}
     budget = _training(bench) + config.select.count * _drawing(bench, generator_of(config, run, "step2"))
     for name, one in found.items():
         run.save(f"ways/{name.replace(' ', '')}", one.images, IMAGE)
@@ -92,9 +95,30 @@ def compare(config: "Config", run: Run) -> None:
 
 def operations(work: Callable[[], object]) -> float:
     """Return the floating-point operations of matrix products and convolutions that ``work`` takes, backwards too."""
-    with FlopCounterMode(display=False) as counter:
+    with _Counter() as counter:
         work()
-    return float(counter.get_total_flops())
+    return counter.count
+
+
+class _Counter(TorchDispatchMode):
+    """Counts what torch has a formula for."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count: float = 0.0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        found = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            self.count += float(formula(*args, **(kwargs or {}), out_val=found))
+        return found
 
 
 def _step_two(bench: _Bench) -> Found:

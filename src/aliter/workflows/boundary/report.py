@@ -11,9 +11,11 @@ from aliter.core.spec import Spec
 from aliter.data.run import Run
 from aliter.report.figures import Axes, Band, Cloud, bands, histogram, scatter
 from aliter.report.gallery import Gallery, Item, Look, Map
-from aliter.report.page import Drawing, Drawings, Page, Section, write_page
+from aliter.report.page import Drawing, Drawings, Page, Section, Table, write_page
+from aliter.report.pictures import Picture, Pictures, grey, png
 from aliter.report.summary import headline, provenance, stage_tables
-from aliter.workflows.boundary.classify import chosen_classifier, names_of
+from aliter.workflows.boundary.classify import chosen_classifier, in_band, names_of
+from aliter.workflows.boundary.compare import WAYS
 from aliter.workflows.boundary.confuse import attempts_of
 from aliter.workflows.boundary.pair import pair_of
 
@@ -26,6 +28,11 @@ _HEADLINE = {
     "confusion distance, step2": "mean distance from undecided, step 2",
     "adjusted Rand index": "clusters come back: adjusted Rand index",
 }
+
+
+_REALISM = ("Frechet distance in band", "kernel distance in band")
+_STRIP = 16
+"""Images side by side."""
 
 
 class Reporting(Spec):
@@ -53,6 +60,11 @@ def report(config: "Config", run: Run) -> None:
         sections=(
             Section("Kinds", (kinds,), "An image for each cluster; let it walk to either class."),
             Section("Ambiguous images", (samples,), "All that the classifier puts in the band, as far as shown."),
+            Section(
+                "Simpler ways",
+                (_strips(config, run), _ways(run)),
+                "What the arithmetic of step 2 would have found otherwise; realism is compared at equal numbers.",
+            ),
             Section("How they came about", _drawings(config, run), "Realism against ambiguity, epoch by epoch."),
             Section("All figures", stage_tables(run), "With the number of images behind each."),
         ),
@@ -116,6 +128,41 @@ def _samples(config: "Config", run: Run) -> Iterator[Item]:
             frames={"image": _unit(np.asarray(images[number]))},
             place=(float(places[row, 0]), float(places[row, 1])),
         )
+
+
+def _strips(config: "Config", run: Run) -> Pictures:
+    """Return, for each way and for real images held out in the band, the first few, side by side."""
+    images, p = pair_of(config, run), run.load(f"real/probability/{chosen_classifier(run)}")
+    real = images.signed(np.flatnonzero(in_band(p) & (images.splits > 0))[:_STRIP])
+    strips = {way: np.asarray(run.array(f"ways/{way.replace(' ', '')}")[:_STRIP]) for way in WAYS} | {
+        "real, held out": real
+    }
+    return Pictures(
+        [
+            Picture(
+                png(grey(np.concatenate(list(rows.mean(axis=1)), axis=1), (-1.0, 1.0))), name, "mean of the channels"
+            )
+            for name, rows in strips.items()
+            if len(rows)
+        ]
+    )
+
+
+def _ways(run: Run) -> Table:
+    """Return what each way finds, and the floor."""
+    found = {one.name: one for figures in run.figures().values() for one in figures}
+    rows = []
+    for way in WAYS:
+        bought = found[f"images in band, {way}"].value
+        values = [found[f"{what}, {way}"] for what in (*_REALISM, "nearest real")]
+        rows.append((way, f"{bought:,.0f}", *(f"{one.value:.3g}" for one in values), str(values[0].images)))
+    floor = [found[f"{what} distance, real"] for what in ("Frechet", "kernel")]
+    rows.append(("real, held out", "", *(f"{one.value:.3g}" for one in floor), "1", str(floor[0].images)))
+    columns = ("way", "images in band", "Frechet distance", "kernel distance", "nearest real", "images compared")
+    caption = (
+        "Nearest real: median distance to a training image for that of real images held out; far below 1 is copied."
+    )
+    return Table(columns, rows, caption, columns[1:])
 
 
 def _drawings(config: "Config", run: Run) -> list[Drawings]:
