@@ -11,7 +11,9 @@ from aliter.core.spec import Spec
 from aliter.data.run import Figure, Run
 from aliter.methods.cluster import Cluster
 from aliter.methods.cluster.gaussian_mixture import GaussianMixture
+from aliter.methods.reduce import Reduce
 from aliter.ops.clusters import Validity, agreement, validity
+from aliter.workflows.boundary.search import Search, searched
 
 if TYPE_CHECKING:
     from aliter.workflows.boundary import Config
@@ -27,6 +29,8 @@ class Clustering(Spec):
 
     candidates: tuple[Cluster, ...] = tuple(GaussianMixture(count=count) for count in range(3, 9))
     """The one with the highest silhouette, in the features and not in the reduced space, times coverage is taken."""
+    search: Search | None = None
+    """Instead of the candidates: a search, of reductions too; every trial is kept in ``study.db`` of the run."""
     resamples: NonNegativeInt = 20
     """Random parts of 80 % that are reduced and grouped anew, to see whether the groups come back."""
     seed: int = 0
@@ -34,8 +38,12 @@ class Clustering(Spec):
 
 def cluster(config: "Config", run: Run) -> None:
     """Save the labels of the best grouping; record how valid it is and how stable."""
-    choice, rows, reduced = config.cluster, run.load("ambiguous/features"), run.load("ambiguous/reduced")
-    groupings = [one(reduced, choice.seed) for one in choice.candidates]
+    choice, rows = config.cluster, run.load("ambiguous/features")
+    reduce, candidates, reduced = config.embed.reduce, choice.candidates, run.load("ambiguous/reduced")
+    if choice.search is not None:
+        reduce, method = searched(choice.search, rows, reduce, choice.seed, run.folder / "study.db")
+        candidates, reduced = (method,), reduce(rows, choice.seed)
+    groupings = [one(reduced, choice.seed) for one in candidates]
     scores = [validity(rows, labels) for labels in groupings]
     worth = np.array([one.silhouette * one.coverage for one in scores])
     if np.isnan(worth).all():
@@ -48,10 +56,10 @@ def cluster(config: "Config", run: Run) -> None:
         np.array([[one.silhouette, one.coverage, one.count] for one in scores]),
         ("candidate", "score"),
     )
-    found = _resampled(config, rows, labels, choice.candidates[best])
+    found = _resampled(choice, rows, labels, reduce, candidates[best])
     run.save("clusters/agreement", found, ("resample",))
     inflated = validity(reduced, groupings[best])
-    run.record(_figures(scores[best], inflated, found, len(rows), choice.candidates[best].kind))
+    run.record(_figures(scores[best], inflated, found, len(rows), candidates[best].kind))
 
 
 def _by_size(labels: np.ndarray) -> np.ndarray:
@@ -62,14 +70,14 @@ def _by_size(labels: np.ndarray) -> np.ndarray:
     return np.array([renamed.get(int(label), -1) for label in labels], np.int64)
 
 
-def _resampled(config: "Config", rows: np.ndarray, labels: np.ndarray, method: Cluster) -> np.ndarray:
+def _resampled(choice: Clustering, rows: np.ndarray, labels: np.ndarray, reduce: Reduce, method: Cluster) -> np.ndarray:
     """Return, for each resample, how far the groups found in it agree with the groups of all."""
-    choice, found = config.cluster, []
+    found = []
     for resample in range(choice.resamples):
         size = max(3, round(_SHARE * len(rows)))
         part = np.sort(chance(choice.seed, "resample", resample).choice(len(rows), size, replace=False))
         seed = torch_seed(choice.seed, "resample", resample) % 2**31
-        found.append(agreement(labels[part], method(config.embed.reduce(rows[part], seed), seed)))
+        found.append(agreement(labels[part], method(reduce(rows[part], seed), seed)))
     return np.array(found)
 
 

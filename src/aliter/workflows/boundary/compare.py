@@ -97,7 +97,7 @@ def operations(work: Callable[[], object]) -> float:
     """Return the floating-point operations of matrix products and convolutions that ``work`` takes, backwards too."""
     with _Counter() as counter:
         work()
-    return counter.count
+    return float(counter.count)
 
 
 class _Counter(TorchDispatchMode):
