@@ -21,11 +21,13 @@ import torch
 from PIL import Image
 
 from aliter.core.errors import RequestError
+from aliter.data.images import Header, Images, write_images
 from aliter.data.run import Figure
 from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.report import page as module
 from aliter.report.counterfactual import (
     Explained,
+    best_methods,
     confusion_matrix,
     curves_by_pair,
     explained_gallery,
@@ -45,7 +47,7 @@ from aliter.report.figures import (
     points,
     scatter,
 )
-from aliter.report.gallery import Gallery, Item, Look, Map, growth_of
+from aliter.report.gallery import Blind, Gallery, Item, Look, Map, growth_of
 from aliter.report.packing import Packing
 from aliter.report.page import (
     Drawing,
@@ -70,6 +72,7 @@ from aliter.report.pictures import (
     png,
 )
 from aliter.report.pixels import packed_bits, packed_levels, quantized
+from aliter.report.summary import splits
 
 EVIL = "<script>alert(1)</script>"
 ATTRIBUTE = '" onmouseover="alert(1)'
@@ -631,6 +634,15 @@ def test_the_index_knows_every_item():
     assert index["numbers"] == {"score": [0.5, None], "size": [None, 2.0]}
 
 
+def test_a_blinded_reader_is_asked_about_frames_that_have_a_truth():
+    asked = Blind("Which?", ("a", "b"), "Convincing?")
+    packing = Packing(gallery([item(truths={"query": "a", "generated": "b"})], blind=asked))
+    assert next(packing.payloads())["truths"] == {"query": "a", "generated": "b"}
+    assert packing.index()["blind"] == {"question": "Which?", "choices": ("a", "b"), "second": "Convincing?"}
+    with pytest.raises(RequestError, match="truth of one or two frames"):
+        list(Packing(gallery([item()], blind=asked)).payloads())
+
+
 def test_what_the_module_shows_is_true(tmp_path):
     found = doctest.testmod(module, extraglobs={"folder": tmp_path}, verbose=False)
     assert found.attempted > 5
@@ -648,6 +660,45 @@ def test_the_figure_table_says_value_interval_images_and_note():
     assert first[4:] == ("1,200", "note")
     assert 'class="whisker"' in first[3]
     assert second[:4] == ("distance", "12.35", "", "")
+
+
+def images(folder: Path, groups: tuple[tuple[str, ...], ...]) -> Images:
+    header = Header(
+        ("a", "b"),
+        ("light",),
+        (0.0, 255.0),
+        (1, 4, 4),
+        "uint8",
+        (("1", "2", "3"), ("4",)),
+        (np.array([0, 1, 2], np.uint8), np.array([0], np.uint8)),
+        groups,
+    )
+    write_images(folder, header, lambda label, start, stop: np.zeros((stop - start, 1, 4, 4), np.uint8))
+    return Images(folder)
+
+
+@pytest.mark.parametrize(
+    ("groups", "words", "count"),
+    [
+        ((("p1", "p2", "p3"), ("p1",)), "Each of the 3 groups stands in one split only", "1"),
+        ((("p1", "p1", "p3"), ("p1",)), "more than one split: p1", "1"),
+        ((), "no groups", "–"),
+    ],
+    ids=["whole", "torn", "none"],
+)
+def test_splits_are_proved_apart_or_not(tmp_path, groups, words, count):
+    said, table = splits(images(tmp_path / "images.zarr", groups))
+    assert words in said.text
+    assert table.rows[0] == ("train", "1", "1", count)
+    assert table.rows[1] == ("val", "1", "0", count)
+
+
+def test_the_best_method_is_counted():
+    table = best_methods({"latent": {"one_way": 3, "other": 1}, "plain": {"other": 2}})
+    assert table.columns == ("kind", "one way", "other", "counterfactuals")
+    assert table.rows[0] == ("latent", "75\u00a0%", "25\u00a0%", "4")
+    assert table.rows[1] == ("plain", "0\u00a0%", "100\u00a0%", "2")
+    assert explained_item(explained(best=False), ("a", "b"), MaskSweep()).facets["best method"] == "no"
 
 
 def test_provenance_flattens_an_environment():
@@ -750,6 +801,7 @@ def test_matrices_count_and_rate():
     rates[0, 1] = 0.25, 0.5, 40
     translation, conversion = rate_matrices(rates, ("a", "b"), "latent").drawings
     assert "25 %" in translation.svg
+    assert "14 – 40" in translation.svg
     assert "50 %" in conversion.svg
     scores = score_matrix({("a", "b", "some_method"): np.array([0.1, 0.2, 0.3, np.nan]), ("b", "a", "m"): np.array([])})
     assert "0.15 – 0.25" in scores.svg

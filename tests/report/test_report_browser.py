@@ -1,5 +1,6 @@
 """The page in a real browser, from a file, without a network: Chromium, driven through its debugging pipe."""
 
+import csv
 import json
 import os
 import select
@@ -623,6 +624,117 @@ def test_pictures_are_shown_without_a_network(browser, volumes):
     browser.open(volumes)
     browser.until("document.querySelector('.pictures img').naturalWidth === 8")
     assert browser.evaluate("document.querySelector('.pictures img').alt") == EVIL
+    assert browser.complaints() == []
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    images = rng.random((64, 1, 32, 32), np.float32)
+
+    def items() -> Iterator[Item]:
+        for number in range(5000):
+            query, other = images[number % 64], images[(number + 1) % 64]
+            facets = {"source": f"class {number % 4}", "method": f"method {number % 7}"}
+            yield Item(
+                f"test/{number}", "a → b", "", facets, {"score": number / 5000}, {"query": query, "generated": other}
+            )
+
+    gallery = Gallery(items(), Look(("grey",), (0.0, 255.0)), ("query", "generated"))
+    page = Page("Many", "Many.", "counterfactual", {}, (Section("All", (gallery,)),), Provenance("", {}))
+    return write_page(page, tmp_path_factory.mktemp("5000"))
+
+
+def heap(browser: Browser) -> float:
+    """Return the megabytes that the scripts of the page hold."""
+    browser.call("HeapProfiler.collectGarbage")
+    return browser.call("Runtime.getHeapUsage")["usedSize"] / 2**20
+
+
+@pytest.mark.slow
+def test_five_thousand_items_are_shown_at_once_and_memory_is_bounded(browser, many):
+    browser.open(many)
+    paint = "performance.getEntriesByType('paint').find((one) => one.name === 'first-contentful-paint')?.startTime"
+    assert browser.until(paint) < 2000
+    assert browser.evaluate(COUNT) == "5,000 images"
+    assert browser.evaluate("document.querySelectorAll('.card').length") <= 24
+    for _ in range(6):
+        browser.press("]")
+        browser.until("document.querySelectorAll('.cards .ready').length >= 3")
+    before = heap(browser)
+    for _ in range(60):
+        browser.press("]")
+    browser.until("document.querySelectorAll('.cards .ready').length >= 3")
+    assert heap(browser) < before + 20
+    browser.open(many, "source=class%202&score=0.25..0.5")
+    assert browser.evaluate(COUNT).startswith("313 of 5,000")
+    assert browser.complaints() == []
+
+
+LEFT = "document.querySelector('.judge[open] .judge-stage canvas')"
+PLACE = "document.querySelector('.judge[open] .viewer-place')?.textContent"
+
+
+def judged(browser: Browser, wanted: str) -> None:
+    browser.until(f"{PLACE} === '{wanted}' && document.querySelector('.judge-stage canvas')?.width > 1")
+
+
+def answers(browser: Browser, folder: Path) -> list[dict[str, str]]:
+    browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    browser.evaluate("document.querySelector('.save-answers').click()")
+    end = time.monotonic() + 20
+    while not (found := list(folder.glob("*.csv"))):
+        assert time.monotonic() < end, "no answers were saved"
+        time.sleep(0.05)
+    with found[0].open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_reader_judges_without_names_and_scores(browser, single, tmp_path):
+    browser.open(single, "source=round&blind=7")
+    judged(browser, "1 of 14, seed 7")
+    shown = browser.evaluate("document.querySelector('.judge[open]').textContent")
+    for word in ("→ ", "score", "integrated", "query", "generated", "latent"):
+        assert word not in shown
+    seen = []
+    for number in range(4):
+        judged(browser, f"{number + 1} of 14, seed 7")
+        seen.append(browser.evaluate(f"{LEFT}.toDataURL()"))
+        browser.press(str(1 + number % 2))
+        browser.press("y" if number else "n")
+    judged(browser, "5 of 14, seed 7")
+    browser.press("0")
+    browser.press("n")
+    rows = answers(browser, tmp_path)
+    assert [row["order"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert [row["answer"] for row in rows] == ["round", "long", "round", "long", "cannot say"]
+    assert [row["second"] for row in rows] == ["no", "yes", "yes", "yes", "no"]
+    assert len({row["item"] for row in rows}) == 5
+    assert {row["first"] for row in rows} <= {"query", "generated"}
+    for row in rows:
+        assert row["truth"] == ("round" if row["first"] == "query" else "long")
+        assert row["right"] == ("yes" if row["answer"] == row["truth"] else "no")
+        assert row["source"] == "round"
+        assert row["seed"] == "7"
+    assert len(set(seen)) == 4
+    assert browser.complaints() == []
+
+
+def test_the_order_of_a_blinded_reader_hangs_on_the_seed_alone(browser, single):
+    first = {}
+    for seed in ("3", "3", "4"):
+        browser.open(single, f"source=round&blind={seed}")
+        judged(browser, f"1 of 14, seed {seed}")
+        picture = browser.evaluate(f"{LEFT}.toDataURL()")
+        assert first.setdefault(seed, picture) == picture
+    browser.open(single, "source=round")
+    browser.press("b")
+    browser.until("location.hash.includes('blind=')")
+    for _ in range(14):
+        browser.press("ArrowRight")
+    browser.until("document.querySelector('.judged')?.textContent.startsWith('0 of 14 judged')")
+    browser.press("Escape")
+    browser.until("!location.hash.includes('blind') && document.querySelector('.judge[open]') === null")
     assert browser.complaints() == []
 
 

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from aliter.ops.classification import wilson
 from aliter.ops.curves import SHARES, population
 from aliter.report.figures import Axes, Band, bands, matrix
-from aliter.report.gallery import Gallery, Item, Look, growth_of
-from aliter.report.page import Drawing, Drawings
+from aliter.report.gallery import Blind, Gallery, Item, Look, growth_of
+from aliter.report.page import Drawing, Drawings, Table
 
 Group = tuple[str, str, str]
 """Source, target and method, by name."""
@@ -78,6 +79,8 @@ class Explained:
     shortcut_scores: Float[np.ndarray, " 4"] | None = None
     """The same against a planted shortcut, which no explanation of a sound classifier points at."""
     completeness: float = float("nan")
+    best: bool | None = None
+    """Whether no other method explains this counterfactual better, by score; None if there is no other."""
 
 
 def explained_gallery(explained: Iterable[Explained], look: Look, classes: Sequence[str], sweep: Sweep) -> Gallery:
@@ -96,6 +99,7 @@ def explained_gallery(explained: Iterable[Explained], look: Look, classes: Seque
         (_SIZE, _CHANGE),
         sweep.blur_sigma_px,
         "explanations",
+        blind=Blind("Which class is the left image?", tuple(classes), "Is the difference convincing?"),
     )
 
 
@@ -114,6 +118,7 @@ def explained_item(one: Explained, classes: Sequence[str], sweep: Sweep) -> Item
         outlines={"mask": one.mask} | ({} if one.truth is None else {"truth": one.truth}),
         bars={"query": before, "hybrid": after, "generated": whole},
         highlight=(one.source, one.target),
+        truths={"query": classes[one.source], "generated": classes[one.target]},
         curve=curve[:, 1:] if len(curve) else None,
         chosen=chosen,
         growth=_growth(one, curve, sweep),
@@ -173,7 +178,7 @@ def confusion_matrix(counts: Int[np.ndarray, "K K"], classes: Sequence[str], spl
 
 def rate_matrices(rates: Float[np.ndarray, "K K 3"], classes: Sequence[str], kind: str) -> Drawings:
     """Return how often the generator reached the target, for each pair of classes: translation and conversion."""
-    drawings = []
+    drawings, counts = [], rates[..., 2]
     for place, (name, meaning) in enumerate(
         (
             ("Translation rate", "Share of generated images that the classifier takes for the target."),
@@ -181,10 +186,31 @@ def rate_matrices(rates: Float[np.ndarray, "K K 3"], classes: Sequence[str], kin
         )
     ):
         values = rates[..., place]
-        texts = [[f"{100 * value:.0f} %" if np.isfinite(value) else "" for value in row] for row in values]
+        texts = [[_rate(*both) for both in zip(*rows, strict=True)] for rows in zip(values, counts, strict=True)]
         svg = matrix(values, texts, (classes, classes), ("source", "target"), f"{name}, {kind}")
-        drawings.append(Drawing(svg, f"{name}, {kind}", meaning))
+        drawings.append(Drawing(svg, f"{name}, {kind}", f"{meaning} Below it, the 95 % interval over images."))
     return Drawings(drawings)
+
+
+def best_methods(best: Mapping[str, Mapping[str, int]]) -> Table:
+    """Return how often each method explains best; ``best`` holds the counts of each kind, by method."""
+    methods = list(dict.fromkeys(method for counts in best.values() for method in counts))
+    rows = []
+    for kind, counts in best.items():
+        total = max(sum(counts.values()), 1)
+        shares = [f"{100 * counts.get(method, 0) / total:.0f}{_PERCENT}" for method in methods]
+        rows.append((kind, *shares, f"{sum(counts.values()):,}"))
+    names = tuple(_words(method) for method in methods)
+    caption = "Which method explains best: the share of counterfactuals on which it has the highest score of all."
+    return Table(("kind", *names, "counterfactuals"), rows, caption, (*names, "counterfactuals"))
+
+
+def _rate(value: float, count: float) -> str:
+    """Return a rate in per cent with its interval below, if it was measured at all."""
+    if not np.isfinite(value):
+        return ""
+    low, high = wilson(float(value), int(count))
+    return f"{100 * value:.0f} %\n{100 * low:.0f} – {100 * high:.0f}"
 
 
 def _facets(one: Explained, classes: Sequence[str]) -> dict[str, str]:
@@ -195,7 +221,7 @@ def _facets(one: Explained, classes: Sequence[str]) -> dict[str, str]:
         "kind": one.kind,
         "classified": "right" if int(np.argmax(one.probabilities[0])) == one.source else "wrong",
         "converted": "yes" if one.converted else "no",
-    }
+    } | ({} if one.best is None else {"best method": "yes" if one.best else "no"})
 
 
 def _numbers(one: Explained) -> dict[str, float]:

@@ -9,8 +9,8 @@ from jaxtyping import Float, Num, Shaped, UInt8
 from aliter.report.pixels import Depth
 
 RESERVED = (
-    *("item", "view", "page", "sort", "channel", "window", "limit", "hide", "compare", "at", "plane", "colour"),
-    *("blind", "reader"),
+    *("item", "view", "page", "sort", "channel", "window", "limit", "hide", "compare", "at"),
+    *("plane", "colour", "blind"),
 )
 """Names that the address of a page gives a meaning of its own."""
 
@@ -85,6 +85,8 @@ class Item:
     """Instead of a walk: the point of the curve from which on a value is replaced; 255 is never."""
     place: tuple[float, float] | None = None
     """Where it lies on the map of its gallery."""
+    truths: Mapping[str, str] = field(default_factory=dict)
+    """Of one or two frames: the right answer to the question of a blinded reader."""
     facts: Mapping[str, str] = field(default_factory=dict)
     caption: str = ""
     """One sentence that says what is seen."""
@@ -101,6 +103,20 @@ class Map:
     """The facet that colours it at first."""
     equal: bool = True
     """Whether both axes have one scale: distances mean something, as in an embedding."""
+
+
+@dataclass(frozen=True)
+class Blind:
+    """What a reader is asked who judges the items without names and scores, in an order drawn from a seed.
+
+    Shown are the frames that have ``truths``; of two, in an order that is drawn too.
+    """
+
+    question: str
+    """About the only, or the left, picture."""
+    choices: tuple[str, ...]
+    second: str = ""
+    """To be answered yes or no, where there are two pictures."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +140,7 @@ class Gallery:
     """Width of the Gaussian, 11 taps an axis, that softens a growing region."""
     noun: str = "images"
     map: Map | None = None
+    blind: Blind | None = None
 
 
 def growth_of(

@@ -1,6 +1,7 @@
 """What a page carries of a gallery: each item as plain JSON values, and an index to rank and filter them by."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ class Packing:
             "shape": list(self._shape),
             "limit": _limit(self._changes, look),
             "map": self._map(),
+            "blind": None if gallery.blind is None else asdict(gallery.blind),
             "look": _look(look),
         }
 
@@ -121,6 +123,8 @@ def _check(item: Item, gallery: Gallery) -> None:
         raise RequestError(f"{item.id}: expected a frame '{missing.pop()}' to compare, found {list(item.frames)}")
     if taken := {*item.facets, *item.numbers} & set(RESERVED):
         raise RequestError(f"expected a name that the address does not use, found '{taken.pop()}'; rename it")
+    if gallery.blind and not (0 < len(item.truths) < 3 and set(item.truths) <= set(item.frames)):
+        raise RequestError(f"{item.id}: expected the truth of one or two frames to ask for, found {list(item.truths)}")
     if gallery.map and gallery.map.colour not in item.facets:
         raise RequestError(f"{item.id}: expected a facet '{gallery.map.colour}' to colour the map, found none; add it")
 
@@ -149,6 +153,7 @@ def _payload(item: Item, depth: Depth) -> dict[str, Any]:
         "highlight": list(item.highlight),
         "curve": [] if item.curve is None else [_rounded(point) for point in item.curve],
         "chosen": item.chosen,
+        "truths": dict(item.truths),
         "facts": [[name, value] for name, value in item.facts.items()],
         "caption": item.caption,
         "warnings": list(item.warnings),

@@ -46,7 +46,7 @@ from aliter.report.pictures import Pictures
 _TEMPLATES = Path(__file__).parent / "templates"
 _PARTS = (
     *("elements", "items", "pixels", "outlines", "growth", "state", "controls", "map", "gallery", "card", "viewer"),
-    *("views", "pointers", "story", "address", "keys"),
+    *("views", "pointers", "story", "judge", "address", "keys"),
 )
 _BEFORE, _AFTER = "aliterItem(", ");\n"
 ONE_FILE_BYTES = 25_000_000

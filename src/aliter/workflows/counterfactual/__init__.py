@@ -56,5 +56,9 @@ STAGES = (
     Stage(generate, reads=("pairs", "classify", "translate", "generate"), after=("gather", "classify", "translate")),
     Stage(attribute, reads=("classify", "attribute"), after=("classify", "generate")),
     Stage(evaluate, reads=("classify", "evaluate"), after=("classify", "generate", "attribute")),
-    Stage(report, reads=("evaluate", "report"), after=("classify", "translate", "generate", "attribute", "evaluate")),
+    Stage(
+        report,
+        reads=("evaluate", "report"),
+        after=("gather", "classify", "translate", "generate", "attribute", "evaluate"),
+    ),
 )

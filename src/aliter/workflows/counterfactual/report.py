@@ -1,6 +1,7 @@
 """Show it all on one page."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Float, Float32
 from pydantic import PositiveInt
 
+from aliter.core.errors import DataError
 from aliter.core.spec import Spec
 from aliter.data.images import to_signed
 from aliter.data.layout import ROWS, attributes, unpack
@@ -19,6 +21,7 @@ from aliter.methods.walk import MaskSweep, PublishedSweep
 from aliter.report.counterfactual import (
     Explained,
     Group,
+    best_methods,
     confusion_matrix,
     curves_by_pair,
     explained_gallery,
@@ -26,10 +29,11 @@ from aliter.report.counterfactual import (
     score_matrix,
 )
 from aliter.report.gallery import Look
-from aliter.report.page import Drawings, Page, Section, write_page
-from aliter.report.summary import headline, provenance, stage_tables
+from aliter.report.page import Block, Drawings, Page, Prose, Section, Table, write_page
+from aliter.report.summary import headline, provenance, splits, stage_tables
 from aliter.workflows.counterfactual.evaluate import PLANTED
 from aliter.workflows.counterfactual.pairs import Pairs, methods_of, pairs_of
+from aliter.workflows.gather import images_of
 
 if TYPE_CHECKING:
     from aliter.workflows.counterfactual import Config
@@ -64,7 +68,8 @@ def report(config: "Config", run: Run) -> None:
         headline=headline(run, _HEADLINE),
         sections=(
             Section("Explanations", (gallery,), "Ranked by score: at the top, the least change turns the answer most."),
-            Section("How good are they?", _drawings(run, classes), "Over all images of each pair of classes."),
+            Section("How good are they?", [*_best(run), *_drawings(run, classes)], "Over all images of each pair."),
+            Section("Images", _splits(run), "What was learned from, and what it was tried on."),
             Section("All figures", stage_tables(run), "With the number of images behind each."),
         ),
         provenance=provenance(run, {"images": json.dumps(run.facts["source"])}),
@@ -128,7 +133,15 @@ class _Reader:
             truth_scores=read(f"truth_scores/{method}") if "truth" in planted else None,
             shortcut_scores=read(f"shortcut_scores/{method}") if "shortcut" in planted else None,
             completeness=float(read(f"completeness/{method}")),
+            best=self._best(row, kept),
         )
+
+    def _best(self, row: int, kept: int) -> bool | None:
+        if self.pairs.name("best") not in self.run:
+            return None
+        best = self._open(self.pairs.name("best"))
+        methods = list(attributes(best)["methods"])
+        return methods[int(np.asarray(best[row, kept]))] == self.method if len(methods) > 1 else None
 
     def _query(self, row: int) -> Float32[np.ndarray, "C H W"]:
         array = self._open(f"images/{self.pairs.source}")
@@ -147,6 +160,25 @@ def _by_method(run: Run) -> dict[tuple[str, str], list[Pairs]]:
         for method in methods_of(run, pairs):
             found.setdefault((pairs.kind, method), []).append(pairs)
     return found
+
+
+def _splits(run: Run) -> Sequence[Block]:
+    try:
+        return splits(images_of(run))
+    except DataError:
+        return [Prose("The images are not where they were when they were learned from: their splits are not counted.")]
+
+
+def _best(run: Run) -> list[Table]:
+    """Return how often each method is best, if there are several."""
+    found: dict[str, Counter[str]] = {}
+    for pairs in pairs_of(run):
+        if pairs.name("best") in run:
+            methods = attributes(run.array(pairs.name("best")))["methods"]
+            counts = Counter({str(method): 0 for method in methods})
+            counts.update(str(methods[place]) for place in run.load(pairs.name("best")).ravel())
+            found.setdefault(pairs.kind, Counter()).update(counts)
+    return [best_methods(found)] if any(len(counts) > 1 for counts in found.values()) else []
 
 
 def _drawings(run: Run, classes: Sequence[str]) -> list[Drawings]:

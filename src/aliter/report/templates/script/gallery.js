@@ -14,6 +14,7 @@ class Gallery {
     this.loading = 0;
     this.state = fresh(this.index);
     this.viewer = new Viewer(this);
+    this.judge = this.index.blind ? new Judge(this) : null;
     this.watch = new IntersectionObserver((entries) => {
       for (const entry of entries) if (entry.isIntersecting) entry.target.show();
     }, { rootMargin: "300px" });
@@ -217,13 +218,25 @@ class Gallery {
         click: () => this.filter({ facets: {}, range: null }) } }, "Show all"));
     }
     const open = this.display.querySelector("details")?.open ?? false;
-    this.display.replaceChildren(...[channelButtons(this), ...outlineButtons(this, 1), windowPanel(this)].filter(Boolean));
+    this.display.replaceChildren(...[channelButtons(this), ...outlineButtons(this, 1), windowPanel(this), this.blindButton()].filter(Boolean));
     this.display.querySelector("details").open = open;
     this.sayRange();
     this.renderCards();
     this.renderPager();
     this.chart?.render();
     this.viewer.render();
+    this.judge?.render();
+  }
+
+  blindButton() {
+    if (!this.judge || !this.order.length) return null;
+    return make("button", { type: "button", class: "quiet", title: "Classes and scores are hidden", on: { click: () => this.judgeBlind() } },
+      "Judge blind ", make("kbd", {}, "b"));
+  }
+
+  // A fresh seed each time; who wants the same order again has it in the address.
+  judgeBlind() {
+    if (this.judge && this.order.length) this.set({ blind: 1 + Math.floor(Math.random() * 999), item: null }, true);
   }
 
   sayRange() {

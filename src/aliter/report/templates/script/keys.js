@@ -1,7 +1,8 @@
 // Keys
 
 const KEYS = [
-  ["In the gallery", [["← → or j k", "the card before, the card after"], ["Enter", "open it"], ["[ ]", "turn the page"], ["/", "to the filters"]]],
+  ["In the gallery", [["← → or j k", "the card before, the card after"], ["Enter", "open it"], ["[ ]", "turn the page"], ["/", "to the filters"], ["b", "judge blind"]]],
+  ["Judging blind", [["1 2 …", "the first class, the second, …"], ["0", "cannot say"], ["y n", "convincing, or not"], ["← →", "back, on"], ["Esc", "leave"]]],
   ["Looking closely", [["← → or j k", "the item before, the item after"], ["s w", "side by side, wipe"], ["space", "blink on and off; it is off at first"],
     ["p", "walk along the curve"], [", .", "the plane before, the plane after, of a volume"], ["+ − 0", "zoom in, out, reset"], ["Esc", "back to the gallery"]]],
   ["Everywhere", [["m", "mask outline on and off"], ["t", "the other outlines, such as the truth, on and off"], ["c", "next channel"], ["r", "reset contrast and zoom"], ["?", "this help"]]],
@@ -50,6 +51,7 @@ const commonKeys = {
 const galleryKeys = {
   ArrowRight: (gallery) => moveCard(gallery, 1), j: (gallery) => moveCard(gallery, 1),
   ArrowLeft: (gallery) => moveCard(gallery, -1), k: (gallery) => moveCard(gallery, -1),
+  b: (gallery) => gallery.judgeBlind(),
   "[": (gallery) => gallery.turn(-1), "]": (gallery) => gallery.turn(1),
   "/": (gallery) => {
     gallery.root.querySelector(".filter-fold").open = true;
@@ -82,6 +84,11 @@ function onKey(event) {
   if (help.open || target.matches("select, textarea, input:not([type=range])")) return;
   if (target.matches("input[type=range]") && event.key.startsWith("Arrow")) return;
   if (event.key === " " && target.matches("summary, button:focus-visible")) return;
+  const judging = galleries.find((one) => one.judge?.dialog.open);
+  if (judging) {
+    if (judging.judge.key(event.key)) event.preventDefault();
+    return;
+  }
   const gallery = current();
   const viewing = gallery.state.item !== null;
   const up = { ArrowDown: 1, ArrowUp: -1 }[event.key];

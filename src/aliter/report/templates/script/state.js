@@ -7,7 +7,7 @@ function fresh(index) {
   return {
     facets: {}, range: null, sort: `${Object.keys(index.numbers)[0] ?? ""}:down`, page: 1, item: null, view: "side",
     channel: null, window: index.look.window.map((pair) => [...pair]), limit: index.limit, hidden: new Set(),
-    compare: [...index.compare], at: null, plane: null, colour: index.map?.colour ?? null,
+    compare: [...index.compare], at: null, plane: null, colour: index.map?.colour ?? null, blind: null,
   };
 }
 
@@ -42,6 +42,8 @@ function read(index, parameters, prefix) {
   if (at >= 0) state.at = at;
   const plane = parseInt(get("plane") ?? "", 10);
   if (plane >= 0) state.plane = plane;
+  const blind = parseInt(get("blind") ?? "", 10);
+  if (index.blind && blind >= 0) state.blind = blind;
   if (index.map && get("colour") in index.facets) state.colour = get("colour");
   return state;
 }
@@ -67,6 +69,7 @@ function written(index, state, prefix) {
   const windows = (one) => one.window.map((ends) => ends.join("..")).join("_");
   say("window", windows(state), windows(usual));
   say("limit", String(state.limit), String(usual.limit));
+  if (state.blind !== null) rows.push(["blind", String(state.blind)]);
   say("colour", state.colour, usual.colour);
   if (state.hidden.size) rows.push(["hide", [...state.hidden].join(",")]);
   return rows.map(([name, value]) => [prefix + name, value]);
