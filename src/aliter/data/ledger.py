@@ -67,8 +67,8 @@ def begin(run: Path, stage: str, key: Key) -> None:
     entry = _read(run).get(stage)
     if entry and key.extends and key.continues(Key(**entry["key"])):
         for output in entry["outputs"]:
-            if output.startswith("checkpoints/"):
-                (folder / output).parent.mkdir(exist_ok=True)
+            if output.startswith(("checkpoints/", "samples/")):
+                (folder / output).parent.mkdir(parents=True, exist_ok=True)
                 os.link(run / output, folder / output)
         lines = [json.dumps(row) + "\n" for row in rows(run / "metrics.jsonl") if row["stage"] == stage]
         (folder / "metrics.jsonl").write_text("".join(lines), encoding="utf-8")

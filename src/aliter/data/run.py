@@ -3,9 +3,7 @@
 import json
 import logging
 import os
-import platform
 import socket
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import zarr
 from filelock import FileLock, Timeout
+from jaxtyping import UInt8
+from PIL import Image
 
 from aliter.core.errors import RunError
 from aliter.core.spec import Spec
 from aliter.data import kept as checkpoints
 from aliter.data import layout, ledger
-from aliter.data.files import explaining, write_text
+from aliter.data.environment import environment
+from aliter.data.files import explaining, write_text, write_whole
+from aliter.data.tracking import Sample, Tracker, trackers
 
 _log = logging.getLogger("aliter")
 _NOTHING: Mapping[str, Any] = {}
@@ -74,6 +75,7 @@ class Run:
         self.stopping = threading.Event()
         """Set from outside to ask for a stop at the next step that can be resumed."""
         self._stage = stage
+        self._trackers: list[Tracker] = []
         if config is None and not (self.path / "config.yaml").is_file():
             raise RunError(f"{self.path}: expected a run, found none; 'aliter run CONFIG' makes one")
 
@@ -100,7 +102,8 @@ class Run:
                     try:
                         self._describe()
                         ledger.recover(self.path)
-                        yield self
+                        with trackers(self.path, self.config) as self._trackers:
+                            yield self
                     finally:
                         _log.removeHandler(handler)
                         handler.close()
@@ -114,6 +117,7 @@ class Run:
         """Collect what is saved as the result of the stage ``name``; it counts once the block has ended well."""
         ledger.begin(self.path, name, key)
         self._stage = name
+        self._retell()
         try:
             yield
             ledger.finish(self.path, name)
@@ -205,8 +209,19 @@ class Run:
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Add a row to ``metrics.jsonl``, the record without a clock."""
+        whole = {"stage": self._stage, **row}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"stage": self._stage, **row}, sort_keys=False) + "\n")
+            file.write(json.dumps(whole, sort_keys=False) + "\n")
+        for tracker in self._trackers:
+            tracker.row(whole)
+
+    def show(self, name: str, step: int, picture: UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]) -> None:
+        """Keep a picture of what the fit ``name`` makes at ``step``, for who watches."""
+        path = self.folder / "samples" / str(self._stage) / f"{name}-{step:08}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda part: Image.fromarray(picture).save(part, "PNG"))
+        for tracker in self._trackers:
+            tracker.sample(Sample(str(self._stage), name, step, path))
 
     def record(self, figures: Sequence[Figure]) -> None:
         """Write the figures that the stage at work answers for."""
@@ -241,6 +256,14 @@ class Run:
             head, rest = file.read(logged), file.read().splitlines(keepends=True)
         others = [line for line in rest if line.endswith(b"\n") and json.loads(line).get("name") != name]
         write_text(path, (head + b"".join(others)).decode())
+        self._retell()
+
+    def _retell(self) -> None:
+        """Tell those who watch all that the stage at work has recorded so far."""
+        if self._stage:
+            for tracker in self._trackers:
+                rows = ledger.rows(self.folder / "metrics.jsonl")
+                tracker.begin(self._stage, rows, Sample.found(self.folder, self._stage))
 
     def time(self, row: Mapping[str, Any]) -> None:
         """Add a row to ``timings.jsonl``: what a clock said, apart from the record."""
@@ -264,18 +287,3 @@ class Run:
         _log.setLevel(logging.INFO)
         _log.info("aliter %s; %s", version("aliter"), json.dumps(environment()))
         return handler
-
-
-_PACKAGES: Sequence[str] = ("aliter", "torch", "torchvision", "timm", "captum", "numpy", "zarr", "scikit-image")
-
-
-def environment() -> dict[str, Any]:
-    """Return what results may depend on: versions, platform, threads, devices."""
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "packages": {name: version(name) for name in _PACKAGES},
-        "threads": torch.get_num_threads(),
-        "cores": os.cpu_count(),
-        "devices": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
-    }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from einops import rearrange
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
@@ -56,6 +57,16 @@ def grey(image: Float[np.ndarray, "*space"], window: tuple[float, float] = (0.0,
     """Return an image as brightness: ``window`` says what is black and what is white; it is never chosen by image."""
     low, high = window
     return np.rint(255 * np.clip((np.asarray(image, np.float64) - low) / (high - low), 0, 1)).astype(np.uint8)
+
+
+def composite(x: Float[np.ndarray, "C H W"]) -> UInt8[np.ndarray, "H W 3"]:
+    """Return an image in [-1, 1]: up to three channels as red, green and blue; one, or the mean of more, as grey."""
+    levels = np.clip((x + 1) * 127.5, 0, 255).astype(np.uint8)
+    if len(levels) in (2, 3):
+        levels = np.concatenate([levels, np.zeros_like(levels[: 3 - len(levels)])])
+    else:
+        levels = np.repeat(levels.mean(0, keepdims=True).astype(np.uint8), 3, axis=0)
+    return np.ascontiguousarray(rearrange(levels, "c y x -> y x c"))
 
 
 def label_colours(labels: Int[np.ndarray, "*space"]) -> UInt8[np.ndarray, "*space 3"]:

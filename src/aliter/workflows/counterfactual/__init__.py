@@ -12,9 +12,10 @@ Adjavon et al. 2024, Quantitative attributions with counterfactuals, bioRxiv 202
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from aliter.core.spec import Spec
+from aliter.core.spec import Neutral, Spec
+from aliter.data.tracking import Wandb
 from aliter.workflows.counterfactual.attribute import Attributing, attribute
 from aliter.workflows.counterfactual.classify import Classifying, classify
 from aliter.workflows.counterfactual.evaluate import Evaluating, evaluate
@@ -42,6 +43,8 @@ class Config(Spec):
     attribute: Attributing = Attributing()
     evaluate: Evaluating = Evaluating()
     report: Reporting = Reporting()
+    log: Annotated[Wandb | None, Neutral] = None
+    """Who else watches: ``{kind: wandb, project, entity, mode}``; TensorBoard's files are always written."""
 
 
 STAGES = (

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from aliter.methods.attribution.normalise import normalised
 from aliter.methods.walk import MaskSweep, PublishedSweep
 from aliter.methods.walk.swept import swept
 from aliter.nets.frozen import Frozen
+from aliter.report.pictures import composite
 
 Method = Callable[[Probe, Tensor, Tensor, int], Tensor]
 """``method(probe, x, baseline, target) -> map``, signed: a member of the attribution family, or a function."""
@@ -52,11 +52,11 @@ class Explanation:
     def _repr_html_(self) -> str:
         """Return query, hybrid, counterfactual, map and mask side by side, with the score."""
         shown = {
-            "query": _seen(self.walk.origin),
-            "hybrid": _seen(self.hybrid),
-            "counterfactual": _seen(self.counterfactual),
-            "map": _seen(self.map * 2 - 1),
-            "mask": _seen(self.mask.astype(np.float32) * 2 - 1),
+            "query": composite(self.walk.origin),
+            "hybrid": composite(self.hybrid),
+            "counterfactual": composite(self.counterfactual),
+            "map": composite(self.map * 2 - 1),
+            "mask": composite(self.mask.astype(np.float32) * 2 - 1),
         }
         cells = "".join(
             f'<figure style="display:inline-block;margin:4px;text-align:center"><img src="{_png(pixels)}" '
@@ -128,16 +128,6 @@ def _classes(
 
 def _name(method: Method) -> str:
     return str(getattr(method, "kind", getattr(method, "__name__", type(method).__name__)))
-
-
-def _seen(x: Float32[np.ndarray, "C H W"]) -> UInt8[np.ndarray, "H W 3"]:
-    """Return up to three channels as red, green and blue; one, or the mean of more, as grey."""
-    levels = np.clip((x + 1) * 127.5, 0, 255).astype(np.uint8)
-    if len(levels) in (2, 3):
-        levels = np.concatenate([levels, np.zeros_like(levels[: 3 - len(levels)])])
-    else:
-        levels = np.repeat(levels.mean(0, keepdims=True).astype(np.uint8), 3, axis=0)
-    return np.ascontiguousarray(rearrange(levels, "c y x -> y x c"))
 
 
 def _png(pixels: UInt8[np.ndarray, "H W 3"]) -> str:

@@ -27,6 +27,7 @@ from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Average, Fit, Pace
 from aliter.workflows.counterfactual.classify import classifier_of
 from aliter.workflows.counterfactual.translation import Kind, Translator
+from aliter.workflows.counterfactual.triplets import triplets
 from aliter.workflows.gather import images_of
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ def _judge(choice: Translating, images: Images, probe: Frozen, run: Run) -> Judg
     def judge(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
         translator = Translator(nets, choice.net.latent, choice.fit.seed, run.device)
         rates = np.stack([examine(translator, kind, images, probe, choice.judge_tries).rates for kind in KINDS])
+        run.show("translator", step, triplets(translator, images, probe))
         latent, reference = np.nanmean(rates[..., 0], axis=(1, 2))
         return {
             "conversion": float(np.nanmean(rates[..., 1])),
