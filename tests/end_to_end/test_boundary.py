@@ -125,6 +125,15 @@ def micro(config: Config) -> Config:
     )
 
 
+def test_a_classifier_of_many_classes_is_asked_about_the_pair(micro: Config, tmp_path: Path) -> None:
+    many = changed(micro, images={"classes": [4, 7, 1]}, classify={"classes": "all"}, confuse={"weights": [25]})
+    run = made(many, tmp_path / "many", "confuse")
+    assert run["confusion/cnn-0/test"].shape == (3, 3)
+    p = run["real/probability/cnn-0"]
+    assert p.shape == (179 + 182,)
+    assert 0 < p.min() < p.max() < 1
+
+
 def numbers(run: Run) -> dict[str, bytes]:
     """Return what a run found: metrics, figures and all arrays, byte by byte."""
     kept = {path.name: path.read_bytes() for path in [run.path / "metrics.jsonl", *run.path.glob("figures/*.json")]}

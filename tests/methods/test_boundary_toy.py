@@ -57,7 +57,9 @@ def draw(seed: int, step: int, size: int) -> Batch:
 
 
 def plan(steps: int, seed: int) -> Fit:
-    return Fit(steps=steps, size=256, rate=5e-4, threads=1, seed=seed, log_every=1000, save_every=1000)
+    return Fit(
+        steps=steps, size=256, rate=5e-4, betas=(0.5, 0.999), threads=1, seed=seed, log_every=1000, save_every=1000
+    )
 
 
 def measured(generator: nn.Module) -> tuple[float, float, float, float]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from aliter.core.errors import DataError, ResourceError
+from aliter.core.errors import DataError, RequestError, ResourceError
 from aliter.data import layout
 from aliter.data.doctor import memory_total
 from aliter.data.images import Images
@@ -21,7 +21,7 @@ from aliter.data.simulate.store import write_simulation
 from aliter.data.tiff import write_tiff
 from aliter.methods.objective.classify import Classify
 from aliter.nets.own import save_script
-from aliter.workflows import counterfactual
+from aliter.workflows import counterfactual, read
 from aliter.workflows.check import Planned, Understood, check, duration, size
 from aliter.workflows.counterfactual import Config, estimate
 from aliter.workflows.trial import Clocked, Cost, LiveTensors, line
@@ -59,7 +59,7 @@ from pathlib import Path
 import timm, torch
 import aliter.report.counterfactual
 from aliter.data.run import Run
-from aliter.workflows import counterfactual
+from aliter.workflows import counterfactual, read
 from aliter.workflows.stage import due, run_stages
 
 def peak():
@@ -122,6 +122,12 @@ def names(store: Path) -> list[str]:
 def contents(folder: Path) -> dict[str, str]:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_a_workflow_that_cannot_tell_its_cost_says_so(tmp_path: Path) -> None:
+    config = read(Path(__file__).parents[2] / "configs" / "boundary" / "tiny.yaml")
+    with pytest.raises(RequestError, match="whose cost is known before it runs, found 'boundary'"):
+        check(config, tmp_path / "run")
 
 
 def test_disk_is_as_estimated(understood: Understood, real: tuple[Run, int]) -> None:

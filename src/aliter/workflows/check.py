@@ -4,12 +4,13 @@ import json
 import shutil
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from aliter.core.errors import ResourceError
+from aliter.core.errors import RequestError, ResourceError
 from aliter.core.spec import Spec
 from aliter.data import ledger
 from aliter.data.doctor import memory_total
@@ -127,12 +128,14 @@ def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) ->
     Raises
     ------
     RequestError
-        If the images or the run are not what the config says.
+        If the images or the run are not what the config says, or the workflow cannot tell what it will cost.
     DataError
         If files cannot be used: lists them all.
     """
     name = name_of(config)
     stages: tuple[Stage, ...] = workflow(name).STAGES
+    if find_spec(f"{WORKFLOWS[name]}.estimate") is None:
+        raise RequestError(f"expected a workflow whose cost is known before it runs, found '{name}'; use 'aliter run'")
     room = import_module(f"{WORKFLOWS[name]}.estimate")
     found: Census = room.survey(config)
     run = Run(path, config, device)
