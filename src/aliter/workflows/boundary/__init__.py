@@ -14,9 +14,10 @@ Gomes et al. 2024, Finding patterns in ambiguity: interpretable stress testing i
 arXiv:2408.06302.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from aliter.core.spec import Spec
+from aliter.core.spec import Neutral, Spec
+from aliter.data.tracking import Wandb
 from aliter.workflows.boundary.classify import Classifying, classify
 from aliter.workflows.boundary.cluster import Clustering, cluster
 from aliter.workflows.boundary.compare import Comparing, compare
@@ -51,6 +52,8 @@ class Config(Spec):
     cluster: Clustering = Clustering()
     prototypes: Prototyping = Prototyping()
     report: Reporting = Reporting()
+    log: Annotated[Wandb | None, Neutral] = None
+    """Who else watches: ``{kind: wandb, project, entity, mode}``; TensorBoard's files are always written."""
 
 
 _CHOSEN = ("pair", "classify", "measure", "pretrain", "confuse", "select")

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag
 
-from aliter.core.spec import Spec
+from aliter.core.spec import Neutral, Spec
 from aliter.data.simulate import Nuclei
+from aliter.data.tracking import Wandb
 from aliter.workflows.embeddings.contrast import Contrasting, contrast
 from aliter.workflows.embeddings.embed import Embedding, embed
 from aliter.workflows.embeddings.gather import gather
@@ -41,6 +42,8 @@ class Config(Spec):
     segment: Segmenting = Segmenting()
     validation: Validating = Validating()
     report: Reporting = Reporting()
+    log: Annotated[Wandb | None, Neutral] = None
+    """Who else watches: ``{kind: wandb, project, entity, mode}``; TensorBoard's files are always written."""
 
 
 STAGES = (
