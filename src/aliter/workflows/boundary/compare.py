@@ -43,7 +43,7 @@ class Comparing(Spec):
     iterations: PositiveInt = 30
     """Steps of gradient descent on a latent of step 1."""
     rate: PositiveFloat = 0.1
-    """Rate of Adam in that descent."""
+    """Rate of Adam in that descent at first; it falls to 0, linearly."""
     halvings: PositiveInt = 12
     """Halvings of the line between two real images, one of each class."""
     seed: int = 0
@@ -148,7 +148,8 @@ def _descend(bench: _Bench) -> Found:
     def descend(start: torch.Tensor, steps: int) -> torch.Tensor:
         place = start.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([place], lr=choice.rate)
-        for _ in range(steps):
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = choice.rate * (1 - step / steps)
             (place.grad,) = torch.autograd.grad(bench.between(bench.generator(place)).abs().sum(), place)
             optimizer.step()
         return place.detach()
