@@ -52,7 +52,7 @@ p = run["step2/probability"][:, 0]
 labels = run["clusters/label"]
 print(f"{np.mean((p >= 0.4) & (p <= 0.6)):.0%} of {len(p)} images in the band, in groups of {np.bincount(labels)}")
 curve = run["prototypes/curve"][0]
-print(np.round(curve[np.isfinite(curve[:, 0])], 2))
+print(np.round(curve[np.isfinite(curve[:, 0])][::8], 2))
 
 # %% [markdown]
 # The first prototype, as rows of ink.
