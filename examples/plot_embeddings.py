@@ -3,7 +3,7 @@
 # %% [markdown]
 # # How far do a few clicks carry?
 #
-# Five small fields of nuclei are simulated. An encoder learns from two of them, without labels, to describe every voxel.
+# Five small fields of nuclei are simulated. An encoder learns from two of them, without labels, to describe each voxel.
 # Then a linear head is told 8 and 32 clicks, on what it learned and on an encoder that learned nothing.
 
 # %%

@@ -41,9 +41,12 @@ class Warp:
 
     def sources(self) -> Float[Tensor, "*space n"]:
         """Return where in the source each voxel of the view comes from."""
-        axes = [torch.arange(size, dtype=self.shift.dtype) for size in self.shape]
-        at = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
-        return self._plain(at) + rearrange(self.shift, "n ... -> ... n")
+        places = self.shift + self.origin.reshape(-1, *[1] * len(self.shape))
+        for axis, size in enumerate(self.shape):
+            along = torch.arange(size, dtype=self.shift.dtype) - (size - 1) / 2
+            column = self.matrix[:, axis].reshape(-1, *[1] * len(self.shape))
+            places += column * along.reshape(-1, *[1] * (len(self.shape) - 1 - axis))
+        return rearrange(places, "n ... -> ... n")
 
     def inverse(self, places: Float[Tensor, "*points n"]) -> Float[Tensor, "*points n"]:
         """Return the indices of the view that come from ``places`` in the source."""
