@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from aliter.cli import images
+from aliter.cli import configs, images
 from aliter.cli.console import Debug, Device, debugging, out, set_debug, shipped
 from aliter.core.errors import AliterError, Interrupted, RequestError
 
@@ -63,8 +63,8 @@ def demo(
     _carry_out(config, Run(to or place(config, "demo"), config, device))
 
 
-app.command()(images.simulate)
-app.command()(images.convert)
+for _verb in (images.simulate, images.convert, configs.init, configs.schema, configs.cite):
+    app.command()(_verb)
 
 
 @app.command()

@@ -11,13 +11,14 @@ from aliter.core.errors import RequestError
 
 
 def simulate(
-    kind: Annotated[str, typer.Argument(help="What to draw: fictus or nuclei.")],
+    kind: Annotated[str, typer.Argument(help="What to draw: fictus, fictus_volume or nuclei.")],
     to: Annotated[Path, typer.Argument(metavar="OUT", help="A store if it ends in .zarr, else a folder.")],
     count: Annotated[int | None, typer.Option(help="Cells of each class, or fields.")] = None,
     size: Annotated[int | None, typer.Option(help="Pixels on a side.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all chance.")] = 0,
     factor: Annotated[list[str] | None, typer.Option(help="What classes differ in; may be given again.")] = None,
     depth: Annotated[int | None, typer.Option(help="Planes of a volume of nuclei.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that draw cells.")] = 1,
     among: Annotated[str | None, typer.Option(help="What is among the nuclei: texture or debris.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -25,7 +26,7 @@ def simulate(
 
     Example: aliter simulate fictus cells.zarr --count 100 --factor aggregates --factor elongation
     """
-    from aliter.data.simulate import SIMULATIONS, Fictus, Nuclei
+    from aliter.data.simulate import SIMULATIONS, Fictus, FictusVolume, Nuclei
     from aliter.data.simulate.store import write_simulation, written_as_folder
 
     set_debug(debug)
@@ -35,9 +36,9 @@ def simulate(
         raise RequestError(f"{to}: expected a path where nothing is yet; name another, or remove it")
     asked = {"count": count, "size": size, "seed": seed, "factors": factor or None, "depth": depth, "among": among}
     simulation = SIMULATIONS[kind].parse({name: one for name, one in asked.items() if one is not None}, Path(kind))
-    assert isinstance(simulation, Fictus | Nuclei)
+    assert isinstance(simulation, Fictus | FictusVolume | Nuclei)
     store = to if to.suffix == ".zarr" else to.with_name(f".{to.name}.zarr")
-    write_simulation(simulation, store)
+    write_simulation(simulation, store, workers)
     if store != to:
         written_as_folder(store, to)
         shutil.rmtree(store)

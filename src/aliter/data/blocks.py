@@ -9,7 +9,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -28,6 +27,7 @@ from aliter.core.progress import progress
 from aliter.data import layout
 from aliter.data.files import explained, write_text
 from aliter.data.run import Run
+from aliter.data.worker import enter
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -245,18 +245,9 @@ _computing: dict[str, Compute[Any]] = {}
 
 
 def _enter() -> None:
-    """Make this process a worker: it stops when it is told to, and never outlives the one that started it."""
-    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])):
-        signal.signal(number, signal.SIG_IGN)
+    """Make this process a worker on one thread."""
+    enter()
     torch.set_num_threads(1)
-    threading.Thread(target=_follow, daemon=True).start()
-
-
-def _follow() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(job: _Job, block: _Block) -> None:

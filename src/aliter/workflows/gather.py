@@ -55,7 +55,7 @@ class Gathering(Protocol):
 
 def gather(config: Gathering, run: Run) -> None:
     """Simulate the images, or convert them; a store is used where it lies."""
-    store, path = brought(config.images, run, lambda out: write_source(config.images, out, config.range))
+    store, path = brought(config.images, run, lambda out: write_source(config.images, out, config.range, run.workers))
     images = Images(store, config.range)
     run.describe(
         {
@@ -116,14 +116,16 @@ def brought(source: object, run: Run, write: Callable[[Path], object]) -> tuple[
     return inside, inside.name
 
 
-def write_source(source: Path | Labelled | Simulation, out: Path, declared: tuple[float, float] | None) -> None:
-    """Write the images of ``source`` as a store at ``out``."""
+def write_source(
+    source: Path | Labelled | Simulation, out: Path, declared: tuple[float, float] | None, workers: int = 1
+) -> None:
+    """Write the images of ``source`` as a store at ``out``; ``workers`` draw those that are simulated."""
     if isinstance(source, Path):
         convert(source, out, declared)
     elif isinstance(source, Labelled):
         write_labelled(source, out)
     else:
-        write_simulation(source, out)
+        write_simulation(source, out, workers)
 
 
 def images_of(run: Run) -> Images:

@@ -1,12 +1,21 @@
 """Images drawn by rule, with the truth planted."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from aliter.data.simulate.fictus import Fictus
 from aliter.data.simulate.nuclei import Nuclei
+from aliter.data.simulate.volume import FictusVolume
 
-Simulation = Fictus
+Simulation = Annotated[Fictus | FictusVolume, Field(discriminator="simulate")]
 """What a config may draw instead of reading, where images have classes."""
 
-SIMULATIONS: dict[str, type[Fictus] | type[Nuclei]] = {"fictus": Fictus, "nuclei": Nuclei}
+SIMULATIONS: dict[str, type[Fictus] | type[FictusVolume] | type[Nuclei]] = {
+    "fictus": Fictus,
+    "fictus_volume": FictusVolume,
+    "nuclei": Nuclei,
+}
 """The simulators by name, as the command line knows them."""
 
-__all__ = ["SIMULATIONS", "Fictus", "Nuclei", "Simulation"]
+__all__ = ["SIMULATIONS", "Fictus", "FictusVolume", "Nuclei", "Simulation"]

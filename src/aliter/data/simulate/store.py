@@ -1,7 +1,12 @@
 """Simulated images as a store, with what was planted."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import permutations, product
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +17,22 @@ from aliter.data.convert import write_folder
 from aliter.data.fields import Fields, write_objects
 from aliter.data.images import Header, Images, write_images
 from aliter.data.masks import write_masked
-from aliter.data.simulate import Fictus, Nuclei
+from aliter.data.simulate import Fictus, FictusVolume, Nuclei
 from aliter.data.splits import SPLITS, draw_splits
+from aliter.data.worker import enter
+
+Cells = Fictus | FictusVolume
 
 
-def write_simulation(simulation: Fictus | Nuclei, path: Path) -> None:
-    """Write what ``simulation`` draws, with its truth, as a store at ``path``."""
+def write_simulation(simulation: Cells | Nuclei, path: Path, workers: int = 1) -> None:
+    """Write what ``simulation`` draws, with its truth, as a store at ``path``.
+
+    Cells are drawn by so many ``workers``, processes on one thread each; the bytes do not depend on their number.
+    """
     if isinstance(simulation, Nuclei):
         _write_fields(simulation, path)
     else:
-        _write_cells(simulation, path)
+        _write_cells(simulation, path, workers)
 
 
 def written_as_folder(store: Path, out: Path) -> None:
@@ -32,7 +43,7 @@ def written_as_folder(store: Path, out: Path) -> None:
         write_folder(Images(store), out)
 
 
-def _write_cells(simulation: Fictus, path: Path) -> None:
+def _write_cells(simulation: Cells, path: Path, workers: int) -> None:
     """Write the images of ``simulation`` and, for those of the test split, every oracle pair and its truth.
 
     ``{plain|nuisance}/generated/{source}_{target}`` and ``truth/{source}_{target}`` have a row for each test image
@@ -40,55 +51,93 @@ def _write_cells(simulation: Fictus, path: Path) -> None:
     """
     classes, count = simulation.classes, simulation.count
     splits = tuple(draw_splits(count, simulation.seed, label) for label in range(len(classes)))
+    shape = (len(simulation.channels), simulation.size, simulation.size)
     header = Header(
         classes=classes,
         channels=simulation.channels,
         range=(0.0, 65535.0),
-        shape=(len(simulation.channels), simulation.size, simulation.size),
+        shape=shape,
         dtype="uint16",
         ids=tuple(tuple(f"{name}/{index:06d}" for index in range(count)) for name in classes),
         splits=splits,
         source=simulation.model_dump(mode="json"),
     )
-    with progress("simulate", count * len(classes)) as advance:
+    labels = range(len(classes))
+    jobs = [_Job("images", label, label, rows) for label in labels for rows in _blocks(np.arange(count))]
+    held_out = [np.flatnonzero(one == SPLITS.index("test")) for one in splits]
+    planted = [
+        _Job(name, source, target, rows)
+        for source, target in permutations(labels, 2)
+        for rows in _blocks(held_out[source])
+        for name in _draws(simulation)
+    ]
+    with progress("simulate", len(jobs) + len(planted)) as advance:
+        drawn = _in_order(simulation, [*jobs, *planted], workers)
 
         def block(label: int, start: int, stop: int) -> np.ndarray:
-            advance(stop - start, classes[label])
-            return np.stack([simulation.draw(label, index) for index in range(start, stop)])
+            advance(1, classes[label])
+            return next(drawn)
 
         write_images(path, header, block)
-    _write_planted(simulation, path)
+        root = layout.open_store(path, "a")
+        for (source, target), name in product(permutations(labels, 2), _draws(simulation)):
+            if held_out[source].size:
+                size = (len(held_out[source]), *shape)
+                layout.create(root, f"{name}/{source}_{target}", size, _draws(simulation)[name][0], layout.IMAGE)
+        for job in planted:
+            first = int(np.searchsorted(held_out[job.source], job.cells[0]))
+            layout.array(root, job.array)[first : first + len(job.cells)] = next(drawn)
+            advance(1, job.array)
 
 
-def _write_planted(simulation: Fictus, path: Path) -> None:
-    root = layout.open_store(path, "a")
-    images = Images(path)
-    shape, labels = images.shape, range(len(images.classes))
-    for source in labels:
-        numbers = np.flatnonzero((images.labels == source) & (images.splits == SPLITS.index("test")))
-        if not numbers.size:
-            continue
-        first = int(np.flatnonzero(images.labels == source)[0])
-        for target in (label for label in labels if label != source):
-            draws = _draws(simulation)
-            arrays = {
-                name: layout.create(root, f"{name}/{source}_{target}", (len(numbers), *shape), dtype, layout.IMAGE)
-                for name, (dtype, _) in draws.items()
-            }
-            for start, block in images.blocks(numbers):
-                rows, cells = slice(start, start + len(block)), (block - first).tolist()
-                for name, (_, draw) in draws.items():
-                    arrays[name][rows] = np.stack([draw(source, cell, target) for cell in cells])
+@dataclass(frozen=True)
+class _Job:
+    """Some cells of a class, to be drawn together."""
+
+    name: str
+    source: int
+    target: int
+    cells: tuple[int, ...]
+
+    @property
+    def array(self) -> str:
+        """The array that they belong to."""
+        return f"{self.name}/{self.source}_{self.target}"
 
 
-def _draws(simulation: Fictus) -> dict[str, tuple[type[np.generic], Callable[[int, int, int], np.ndarray]]]:
+def _blocks(numbers: np.ndarray) -> list[tuple[int, ...]]:
+    """Return ``numbers`` in parts of a shard's length."""
+    return [tuple(numbers[start : start + layout.ROWS].tolist()) for start in range(0, len(numbers), layout.ROWS)]
+
+
+def _in_order(simulation: Cells, jobs: Sequence[_Job], workers: int) -> Iterator[np.ndarray]:
+    """Yield what each of ``jobs`` draws, one after the other; only a few are ahead of what was asked for."""
+    if min(workers, len(jobs)) < 2:
+        yield from (_draw(simulation, job) for job in jobs)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), enter) as pool:
+        waiting = deque(pool.submit(_draw, simulation, job) for job in jobs[: 2 * workers])
+        for job in (*jobs[2 * workers :], *[None] * len(waiting)):
+            yield waiting.popleft().result()
+            if job is not None:
+                waiting.append(pool.submit(_draw, simulation, job))
+
+
+def _draw(simulation: Cells, job: _Job) -> np.ndarray:
+    if job.name == "images":
+        return np.stack([simulation.draw(job.source, cell) for cell in job.cells])
+    draw = _draws(simulation)[job.name][1]
+    return np.stack([draw(job.source, cell, job.target) for cell in job.cells])
+
+
+def _draws(simulation: Cells) -> dict[str, tuple[type[np.generic], Callable[[int, int, int], np.ndarray]]]:
     """Return what is planted, by name: its type, and how it is drawn from label, cell and target."""
     draws: dict[str, tuple[type[np.generic], Callable[[int, int, int], np.ndarray]]] = {
         "truth": (np.bool_, simulation.truth),
         "plain/generated": (np.uint16, partial(simulation.oracle, kind="plain")),
         "nuisance/generated": (np.uint16, partial(simulation.oracle, kind="nuisance")),
     }
-    if simulation.shortcut:
+    if isinstance(simulation, Fictus) and simulation.shortcut:
         draws["nuisance/shortcut"] = (np.bool_, simulation.detour)
     return draws
 
