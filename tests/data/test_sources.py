@@ -441,6 +441,12 @@ class TestZarr:
         with pytest.raises(DataError, match=r"6 images without classes; .*'p.zarr/A/1/0,control'"):
             scan(plate(tmp_path / "p.zarr"))
 
+    def test_an_image_with_masks_is_no_list_of_labels(self, tmp_path: Path) -> None:
+        ome_zarr(tmp_path / "x.zarr", counted((6, 8)), "yx")
+        zarr.open_group(tmp_path / "x.zarr", mode="a").create_group("labels")
+        with pytest.raises(DataError, match="one image without a class"):
+            scan(tmp_path / "x.zarr")
+
     def test_series_of_a_converter_are_images(self, tmp_path: Path) -> None:
         group = zarr.open_group(tmp_path / "in" / "a" / "x.zarr", mode="w", zarr_format=2)
         group.attrs["bioformats2raw.layout"] = 3

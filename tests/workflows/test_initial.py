@@ -49,7 +49,7 @@ def test_a_first_config_is_accepted_and_fits(
 ) -> None:
     text = first_config("counterfactual", cells(tmp_path / "in, odd: name", shape, dtype, top))
     assert text.startswith("# yaml-language-server: $schema=counterfactual.schema.json\n")
-    assert "40 images in 2 classes (no: 1 20, yes 20)" in text
+    assert "40 images in 2 classes (no: 1 20, yes 20)" in text.replace("\n# ", " ")
     (tmp_path / "first.yaml").write_text(text)
     config = read(tmp_path / "first.yaml")
     assert config.range == span  # type: ignore[attr-defined]
@@ -73,11 +73,9 @@ def test_a_first_config_passes_check(tmp_path: Path) -> None:
 
 
 def test_what_is_commented_out_is_the_default(tmp_path: Path) -> None:
-    text = first_config("counterfactual", cells(tmp_path / "in"))
-    lines = [line.replace("# ", "", 1) if line.startswith("# attribute:") else line for line in text.splitlines()]
-    assert "# report: {items: 250}" in lines or any(line.startswith("# report:") for line in lines)
+    lines = first_config("counterfactual", cells(tmp_path / "in")).splitlines()
     assert "  # tries: 10" in lines
-    assert "  # tries: 10" in text
+    assert any(line.startswith("# report:") for line in lines)
 
 
 @pytest.mark.parametrize("shape", [(16, 20), (2, 3, 16, 16)])
@@ -106,7 +104,5 @@ def test_the_papers_of_finished_stages_are_named(tmp_path: Path) -> None:
     with run.working():
         run_stages(due(STAGES, config, run, "gather"), config, run)
     found = cite(run)
-    (paper,) = (one for one in found if one.startswith("Adjavon et al. 2024"))
-    assert found[paper] == ("counterfactual",) or "counterfactual" in {use for uses in found.values() for use in uses}
-    assert any("fictus" in uses for uses in found.values())
-    assert not any("Sundararajan" in one for one in found)
+    assert all(one.startswith("Adjavon et al. 2024") for one in found)
+    assert {use for uses in found.values() for use in uses} >= {"counterfactual", "fictus"}

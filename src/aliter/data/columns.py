@@ -13,7 +13,7 @@ from jaxtyping import Shaped
 from aliter.core.errors import DataError
 from aliter.data.doctor import memory_total
 from aliter.data.folder import SPLIT_NAMES, Place
-from aliter.data.ngff import is_zarr, names_of, open_array
+from aliter.data.ngff import is_array, is_zarr, names_of, open_array
 from aliter.data.picture import Picture, Unusable, picture, plain
 from aliter.data.planes import Arrangement, Planes, arrange, named
 
@@ -37,7 +37,7 @@ class Columns:
 def holds_columns(path: Path) -> bool:
     """Return whether ``path`` is one of those: .npz, .npy with labels.npy beside it, or a group with labels."""
     if path.is_dir():
-        return any(is_zarr(path / f"{part}labels") for part in _PARTS) or (path / "images.npy").is_file()
+        return any(is_array(path / f"{part}labels") for part in _PARTS) or (path / "images.npy").is_file()
     return path.suffix.lower() in (".npz", ".npy")
 
 
@@ -150,13 +150,6 @@ def _arrays(path: Path) -> Mapping[str, Any]:
         raise DataError(f"{path}: {error}") from error
     except (ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError) as error:
         raise DataError(f"{path}: expected {_WANTED}, found what cannot be read ({error})") from error
-
-
-def is_array(path: Path) -> bool:
-    """Return whether ``path`` is an array of Zarr."""
-    return (path / ".zarray").is_file() or (
-        (path / "zarr.json").is_file() and '"array"' in (path / "zarr.json").read_text(encoding="utf-8")
-    )
 
 
 def _unzipped(path: Path) -> Mapping[str, Any]:

@@ -38,6 +38,15 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in _NOTES)
 
 
+def is_array(path: Path) -> bool:
+    """Return whether ``path`` is an array of Zarr, version 2 or 3."""
+    try:
+        note = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return (path / ".zarray").is_file()
+    return isinstance(note, dict) and note.get("node_type") == "array"
+
+
 def attributes(path: Path) -> dict[str, Any]:
     """Return the attributes of the group or array at ``path``; those of OME-Zarr 0.5 stand where 0.4 has them.
 

@@ -15,7 +15,7 @@ from aliter.data import reader
 from aliter.data.columns import holds_columns, read_columns
 from aliter.data.folder import Finding, Place, Search, grouped, places
 from aliter.data.images import Images, is_store
-from aliter.data.ngff import inside, is_zarr
+from aliter.data.ngff import attributes, inside, is_array, is_zarr
 from aliter.data.picture import Picture, Unusable
 from aliter.data.planes import KEPT, Planes
 from aliter.data.sheet import sheet_places
@@ -175,13 +175,17 @@ def _other_zarr(source: Path) -> str:
     """Return in a sentence why the Zarr folder ``source`` names no classes."""
     try:
         held = [one.path for one in inside(source) if one.path]
+        alone = is_array(source) or "multiscales" in attributes(source)
     except Unusable as error:
         return f"{source}: {error}"
     wanted = f"{source}: expected a store of images that names its classes, or a group with arrays images and labels"
+    if not held and not alone:
+        return f"{wanted}; found neither; check the path"
+    found = f"{len(held)} images without classes" if held else "one image without a class"
     example = f"{source.name}/{held[0]}" if held else source.name
     return (
-        f"{wanted}; found {len(held) or 'no'} images without classes; list them in a CSV file beside it with the "
-        f"columns path and label, such as '{example},control' (the path of a well or a plate stands for all its fields)"
+        f"{wanted}; found {found}; list them in a CSV file beside it with the columns path and label, such as "
+        f"'{example},control' (the path of a well stands for all its fields)"
     )
 
 
