@@ -86,7 +86,7 @@ def test_nuisance_draws_the_noise_anew_and_nothing_else() -> None:
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
-    cells = FictusVolume(size=16, count=12)
+    cells = FictusVolume(size=16, count=3)
     for workers in (1, 2):
         write_simulation(cells, tmp_path / str(workers), workers)
     one, two = ([path.read_bytes() for path in sorted(tmp_path.glob(f"{n}/**/*")) if path.is_file()] for n in (1, 2))
@@ -94,9 +94,9 @@ def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> Non
     images = Images(tmp_path / "1")
     assert images.classes == ("short_few", "short_many", "long_few", "long_many")
     number = int(images.split("test", 2)[0])
-    assert np.array_equal(images.take(np.array([number]))[0], cells.draw(2, number - 24))
+    assert np.array_equal(images.take(np.array([number]))[0], cells.draw(2, number - 6))
     planted = images.root["plain/generated/2_1"][0]
-    assert np.array_equal(planted, cells.oracle(2, number - 24, 1, "plain"))
+    assert np.array_equal(planted, cells.oracle(2, number - 6, 1, "plain"))
 
 
 @pytest.mark.parametrize(("label", "index", "target"), [(4, 0, 0), (0, 0, -1), (0, 400, 0)])

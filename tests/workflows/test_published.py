@@ -21,13 +21,15 @@ def published(weight: str) -> dict[str, Any]:
 
 def shrunk(values: dict[str, Any]) -> dict[str, Any]:
     """Return the same experiment with few small images, small networks and one step."""
-    values["images"] |= {"count": 12, "size": 16}
+    values["images"] |= {"count": 3, "size": 16}
     fit = {"steps": 1, "size": 2, "judge_every": 1, "save_every": 1}
     values["classify"] |= {"net": {"kind": "small_cnn", "width": 2, "depth": 2}}
     values["classify"]["fit"] |= fit
     values["translate"]["net"] |= {"width": 4, "cap": 4, "style": 4, "mapping": 4}
     values["translate"]["fit"] |= fit
     values["translate"] |= {"tries": 1, "judge_tries": 1}
+    values["generate"] |= {"count": 1}
+    values["report"] = {"items": 2}
     values["evaluate"] = {"sweep": {"close_px": 3, "steps": 4}}
     return values
 

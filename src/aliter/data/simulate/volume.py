@@ -31,6 +31,7 @@ _JITTER = smoothed_sd(500.0, 10.0)
 _CHROMATIN = smoothed_sd(5.0, 1.0)
 _STAIN = smoothed_sd(25.0, 15.0)
 _NOISE, _CHANGE = 0.1, 0.05
+_COARSE = np.arange(-_SIZE / 2, _SIZE / 2 + 1, 4.0)
 _WHITE = np.array([3.2, 1.3, 2.2])[:, None, None]
 """Intensity that the camera stores as its largest value, of each channel."""
 _NAMES = tuple(f"{shape}_{number}" for shape in ("short", "long") for number in ("few", "many"))
@@ -46,6 +47,8 @@ class _Cell:
     """Direction of its long axis: z, y, x."""
     elongation: float
     jitter: Lattice
+    grid: Float[np.ndarray, "N N N"]
+    """Distance to the surface at every fourth voxel."""
     nucleus: Float[np.ndarray, " 3"]
     radius: float
 
@@ -240,15 +243,19 @@ class FictusVolume(Spec):
 
 @lru_cache(maxsize=4)
 def _cell(cells: FictusVolume, label: int, index: int, long: int) -> _Cell:
-    """Return a cell as short or long; the deepest of every second voxel holds its nucleus."""
+    """Return a cell as short or long; its deepest voxel holds the nucleus."""
     direction = cells._chance(label, index, "pose").standard_normal(3)
     shape = Lattice.drawn(1.5 * _SIZE, 10.0, cells._chance(label, index, "shape"))
-    cell = _Cell(direction / np.linalg.norm(direction), _ELONGATIONS[long], shape, np.zeros(3), 0.0)
-    grid = np.arange(-_SIZE // 2, _SIZE // 2, 2.0)
-    inside = cell.inside((grid, grid, grid))
+    nothing = np.zeros((0, 0, 0))
+    cell = _Cell(direction / np.linalg.norm(direction), _ELONGATIONS[long], shape, nothing, np.zeros(3), 0.0)
+    grid = cell.inside((_COARSE, _COARSE, _COARSE))
+    centre = _COARSE[list(np.unravel_index(int(grid.argmax()), grid.shape))]
+    near = tuple(place + np.arange(-4.0, 5.0) for place in centre)
+    inside = cell.inside((near[0], near[1], near[2]))
     deepest = np.unravel_index(int(inside.argmax()), inside.shape)
+    nucleus = np.array([axis[place] for axis, place in zip(near, deepest, strict=True)])
     radius = min(float(round(2 * _RADIUS / 3)), float(inside[deepest]) - 9)
-    return replace(cell, nucleus=grid[list(deepest)], radius=radius)
+    return replace(cell, grid=grid, nucleus=nucleus, radius=radius)
 
 
 @lru_cache(maxsize=12)
@@ -270,14 +277,12 @@ def _clusters(cells: FictusVolume, label: int, index: int, long: int) -> tuple[F
     keep, counts = rng.random(_CANDIDATES), rng.poisson(_PUNCTA, _CANDIDATES)
     along = ball @ cell.axis
     places = _RADIUS * (ball + (cell.elongation - 1) * along[:, None] * cell.axis)
-    grid = np.arange(-_SIZE // 2, _SIZE // 2, 2.0)
-    inside = map_coordinates(cell.inside((grid, grid, grid)), (places.T - grid[0]) / 2, order=1, cval=-1.0)
+    inside = map_coordinates(cell.grid, (places.T - _COARSE[0]) / 4, order=1, cval=-1.0)
     taken = (inside > 0) & (keep < np.exp(-(((inside - 20) / 10) ** 2)))
-    spread = cells._chance(label, index, "puncta")
-    offsets = spread.standard_normal((int(counts.sum()), 3))
-    parts = np.split(offsets, np.cumsum(counts)[:-1])
-    most = _CLUSTERS[1] + 8
-    return tuple(places[row] + parts[row] for row in np.flatnonzero(taken)[:most])
+    ends = np.cumsum(counts)
+    offsets = cells._chance(label, index, "puncta").standard_normal((int(ends[-1]), 3))
+    rows = np.flatnonzero(taken)[: _CLUSTERS[1] + 8]
+    return tuple(places[row] + offsets[ends[row] - counts[row] : ends[row]] for row in rows)
 
 
 @lru_cache(maxsize=4)
