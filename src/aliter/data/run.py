@@ -103,6 +103,9 @@ class Run:
                         self._describe()
                         ledger.recover(self.path)
                         with trackers(self.path, self.config) as self._trackers:
+                            for stage in self.finished:
+                                if not (self.path / "events" / stage).is_dir():
+                                    self.retell(stage)
                             yield self
                     finally:
                         _log.removeHandler(handler)
@@ -117,7 +120,7 @@ class Run:
         """Collect what is saved as the result of the stage ``name``; it counts once the block has ended well."""
         ledger.begin(self.path, name, key)
         self._stage = name
-        self._retell()
+        self.retell(name)
         try:
             yield
             ledger.finish(self.path, name)
@@ -256,14 +259,14 @@ class Run:
             head, rest = file.read(logged), file.read().splitlines(keepends=True)
         others = [line for line in rest if line.endswith(b"\n") and json.loads(line).get("name") != name]
         write_text(path, (head + b"".join(others)).decode())
-        self._retell()
-
-    def _retell(self) -> None:
-        """Tell those who watch all that the stage at work has recorded so far."""
         if self._stage:
-            for tracker in self._trackers:
-                rows = ledger.rows(self.folder / "metrics.jsonl")
-                tracker.begin(self._stage, rows, Sample.found(self.folder, self._stage))
+            self.retell(self._stage)
+
+    def retell(self, stage: str) -> None:
+        """Tell those who watch all that was recorded of ``stage``, at work or just taken over."""
+        for tracker in self._trackers:
+            rows = [row for row in ledger.rows(self.folder / "metrics.jsonl") if row["stage"] == stage]
+            tracker.begin(stage, rows, Sample.found(self.folder, stage))
 
     def time(self, row: Mapping[str, Any]) -> None:
         """Add a row to ``timings.jsonl``: what a clock said, apart from the record."""

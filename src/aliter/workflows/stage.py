@@ -121,6 +121,7 @@ def link(stages: Sequence[Due], run: Run, other: Path, say: Callable[[str], None
     left = []
     for one in stages:
         if ledger.link(run.path, one.stage.name, one.key, source.path):
+            run.retell(one.stage.name)
             say(f"{one.stage.name}: linked from {other}")
         else:
             left.append(one)

@@ -4,6 +4,7 @@ import warnings
 from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float64
 from pydantic import NonNegativeFloat, PositiveInt
 
@@ -42,4 +43,8 @@ class UMAP(Spec):
                 random_state=seed,
                 n_jobs=1,
             )
-            return np.asarray(layout.fit_transform(rows), np.float64)
+            threads = torch.get_num_threads()
+            try:
+                return np.asarray(layout.fit_transform(rows), np.float64)
+            finally:
+                torch.set_num_threads(threads)  # Its compiler sets them for the whole process.
