@@ -9,5 +9,6 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> None:
+def _alike() -> None:
+    torch.set_num_threads(1)
     torch.manual_seed(0)
