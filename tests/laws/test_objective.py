@@ -197,8 +197,8 @@ def test_a_weight_that_is_not_finite_is_never_kept(objective: Objective, game: M
 
     def poisoned(seed: int, step: int, size: int) -> Batch:
         if step == 6:
-            with torch.no_grad():
-                next(made.nets[mover].parameters()).view(-1)[0] = float("inf")
+            # Batches are drawn while others are learned: 'data' is not watched by a backward pass under way.
+            next(made.nets[mover].parameters()).data.view(-1)[0] = float("inf")
         return made.draw(seed, step, size)
 
     with pytest.raises(DivergenceError):
