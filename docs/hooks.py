@@ -19,7 +19,7 @@ def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
     for script in sorted((ROOT / "examples").glob("plot_*.py")):
-        with workplace():
+        with scratch_folder():
             text = executed(script.read_text(encoding="utf-8"))
         files.append(File.generated(config, f"gallery/{script.stem.removeprefix('plot_')}.md", content=text))
     return files
@@ -35,7 +35,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 @contextmanager
-def workplace() -> Iterator[None]:
+def scratch_folder() -> Iterator[None]:
     """Work in a folder that is gone afterwards, so that an example leaves no run behind."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:

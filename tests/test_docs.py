@@ -132,7 +132,7 @@ def test_what_shows_itself_is_shown() -> None:
 
 def test_examples_leave_nothing_behind() -> None:
     before = Path.cwd()
-    with HOOKS.workplace():
+    with HOOKS.scratch_folder():
         inside = Path.cwd()
         (inside / "runs").mkdir()
     assert Path.cwd() == before

@@ -35,9 +35,17 @@ def test_views_become_easier_to_match_and_losses_fall_below_chance(run: Run) -> 
 
 def test_the_embedding_segments(run: Run) -> None:
     figures = {one.name: one.value for rows in run.figures().values() for one in rows}
-    # So few steps on so few fields do not tell it from a random encoder; benchmarks/truth/embeddings.py does.
     assert figures["foreground IoU, embedding, head, 32 clicks"] > 0.4
     assert figures["foreground IoU, filters, forest, 32 clicks"] > 0.5
+
+
+@pytest.mark.xfail(
+    reason="0.555 against 0.561 since voxels of a view are placed axis by axis; not understood", strict=False
+)
+def test_the_embedding_beats_one_that_learned_nothing(run: Run) -> None:
+    figures = {one.name: one.value for rows in run.figures().values() for one in rows}
+    learned, fresh = (figures[f"foreground IoU, {name}, head, 32 clicks"] for name in ("embedding", "random"))
+    assert learned > fresh
 
 
 def test_clicks_are_right_distinct_balanced_and_nested(run: Run) -> None:
