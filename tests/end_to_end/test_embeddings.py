@@ -40,7 +40,7 @@ def test_the_embedding_segments(run: Run) -> None:
 
 
 @pytest.mark.xfail(
-    reason="0.555 against 0.561 since voxels of a view are placed axis by axis; not understood", strict=False
+    reason="0.555 against 0.561; the cause is not known", strict=False
 )
 def test_the_embedding_beats_one_that_learned_nothing(run: Run) -> None:
     figures = {one.name: one.value for rows in run.figures().values() for one in rows}
