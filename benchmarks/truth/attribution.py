@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from counterfactual import figures_of, with_seed
+from counterfactual import with_seed
+from finished import figures_of
 
 from aliter.core.errors import AliterError
 from aliter.data.run import Run

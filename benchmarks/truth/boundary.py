@@ -10,11 +10,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from finished import figures_of
 
 from aliter.core.errors import AliterError
-from aliter.data.run import Figure, Run
-from aliter.workflows.boundary import STAGES, Config
-from aliter.workflows.stage import due, run_stages
+from aliter.data.run import Figure
+from aliter.workflows.boundary import Config
 
 WAYS = ("step 2", "filtering", "descent", "bisection")
 
@@ -30,14 +30,6 @@ def of_pair(config: Config, pair: str, seed: int) -> Config:
     for block in ("measure", "select", "compare", "embed", "cluster"):
         values[block]["seed"] = seed
     return Config.model_validate(values)
-
-
-def figures_of(config: Config, path: Path) -> dict[str, Figure]:
-    """Return all figures of the run at ``path``, made if need be."""
-    run = Run(path, config)
-    with run.working():
-        run_stages(due(STAGES, config, run), config, run, say=print)
-    return {one.name: one for figures in run.figures().values() for one in figures}
 
 
 def steps(runs: dict[str, list[dict[str, Figure]]]) -> str:

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 
 import numpy as np
 import typer
+from finished import figures_of
 
 from aliter.core.errors import AliterError
-from aliter.data.run import Figure, Run
-from aliter.workflows.counterfactual import STAGES, Config
-from aliter.workflows.stage import due, run_stages
+from aliter.data.run import Figure
+from aliter.workflows.counterfactual import Config
 
 
 def with_seed(config: Config, seed: int) -> Config:
@@ -32,14 +32,6 @@ def in_numbers(config: Config, precision: Literal["32", "bf16"]) -> Config:
     for block in ("classify", "translate"):
         values[block]["fit"]["precision"] = precision
     return Config.model_validate(values)
-
-
-def figures_of(config: Config, path: Path) -> dict[str, Figure]:
-    """Return all figures of the run at ``path``, made if need be."""
-    run = Run(path, config)
-    with run.working():
-        run_stages(due(STAGES, config, run), config, run, say=print)
-    return {one.name: one for figures in run.figures().values() for one in figures}
 
 
 def table(runs: list[dict[str, Figure]]) -> str:

@@ -39,9 +39,7 @@ def test_the_embedding_segments(run: Run) -> None:
     assert figures["foreground IoU, filters, forest, 32 clicks"] > 0.5
 
 
-@pytest.mark.xfail(
-    reason="0.555 against 0.561; the cause is not known", strict=False
-)
+@pytest.mark.xfail(reason="0.555 against 0.561; the cause is not known", strict=False)
 def test_the_embedding_beats_one_that_learned_nothing(run: Run) -> None:
     figures = {one.name: one.value for rows in run.figures().values() for one in rows}
     learned, fresh = (figures[f"foreground IoU, {name}, head, 32 clicks"] for name in ("embedding", "random"))

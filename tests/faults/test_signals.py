@@ -1,6 +1,8 @@
 """Signals (5): the first is obeyed when the step is done, the second at once."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +14,7 @@ from aliter.cli import _stoppable
 from aliter.core.batch import Batch
 from aliter.core.errors import Interrupted
 from aliter.core.objective import Objective, Turn
+from aliter.core.stops import STOPS
 from aliter.data.run import Run
 from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit
@@ -78,3 +81,9 @@ def test_one_signal_ends_the_step_and_two_end_it_all(
     assert a is not None
     assert b is not None
     assert all(torch.equal(value, b.tensors[name]) for name, value in a.tensors.items())
+
+
+@pytest.mark.parametrize("number", STOPS, ids=lambda number: number.name)
+def test_a_worker_leaves_signals_to_the_process_that_leads_it(number: signal.Signals) -> None:
+    code = f"import signal; from aliter.data.worker import enter; enter(); signal.raise_signal({int(number)})"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,6 +16,7 @@ from rich.table import Table
 from aliter.cli import configs, images
 from aliter.cli.console import Debug, Device, debugging, out, set_debug, shipped
 from aliter.core.errors import AliterError, Interrupted, RequestError
+from aliter.core.stops import STOPS
 
 if TYPE_CHECKING:
     from aliter.core.spec import Spec
@@ -28,8 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-_STOP = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
-"""Signals that ask for a stop; clusters send the last one before a time limit."""
 
 
 def main() -> None:
@@ -243,7 +242,7 @@ def _stoppable(found: "Run") -> Iterator[None]:
         found.stopping.set()
         Console(stderr=True).print("stopping after this step; press again to stop at once", markup=False)
 
-    before = {number: signal.signal(number, ask) for number in _STOP}
+    before = {number: signal.signal(number, ask) for number in STOPS}
     try:
         yield
     finally:

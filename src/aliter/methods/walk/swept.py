@@ -7,7 +7,7 @@ from torch import Tensor
 
 from aliter.core.probe import Scores
 from aliter.core.walk import Walk
-from aliter.methods.walk import MaskSweep, PublishedSweep
+from aliter.methods.walk import Sweep
 from aliter.methods.walk.mask_sweep import optimal_index, quac_score
 
 
@@ -26,7 +26,7 @@ class Swept:
 
 def swept(
     scores: Scores,
-    sweep: MaskSweep | PublishedSweep,
+    sweep: Sweep,
     x: Float[Tensor, "C H W"],
     counterfactual: Float[Tensor, "C H W"],
     map: Float[Tensor, "C H W"],

@@ -12,7 +12,7 @@ from aliter.core.spec import Spec
 from aliter.data import layout
 from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.run import Figure, Run
-from aliter.methods.walk import MaskSweep, PublishedSweep, Sweep
+from aliter.methods.walk import MaskSweep, Sweep
 from aliter.methods.walk.swept import Swept, swept
 from aliter.nets.frozen import Frozen
 from aliter.ops.curves import population
@@ -98,9 +98,7 @@ def _evaluator(config: "Config", run: Run) -> Compute[_Case]:
     return partial(_evaluate, classifier_of(config, run), config.evaluate.sweep, run)
 
 
-def _evaluate(
-    probe: Frozen, sweep: MaskSweep | PublishedSweep, run: Run, case: _Case, rows: slice
-) -> dict[str, np.ndarray]:
+def _evaluate(probe: Frozen, sweep: Sweep, run: Run, case: _Case, rows: slice) -> dict[str, np.ndarray]:
     """Return what is written of a block, by name."""
     queries, generated = case.pairs.queries(run, rows), case.pairs.generated(run, rows)
     maps = np.asarray(run.array(case.name("attributions"))[rows]).astype(np.float32)

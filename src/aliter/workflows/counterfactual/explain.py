@@ -17,7 +17,7 @@ from aliter.core.probe import Probe
 from aliter.core.walk import Walk
 from aliter.methods.attribution.integrated_gradients import IntegratedGradients
 from aliter.methods.attribution.normalise import normalised
-from aliter.methods.walk import MaskSweep, PublishedSweep
+from aliter.methods.walk import MaskSweep, Sweep
 from aliter.methods.walk.swept import swept
 from aliter.nets.frozen import Frozen
 from aliter.report.pictures import composite
@@ -72,7 +72,7 @@ def explain(
     counterfactual: Float[np.ndarray, "C H W"] | Float[Tensor, "C H W"],
     probe: Probe | nn.Module,
     methods: Sequence[Method] = _METHODS,
-    sweep: MaskSweep | PublishedSweep = _SWEEP,
+    sweep: Sweep = _SWEEP,
     source: int | None = None,
     target: int | None = None,
 ) -> list[Explanation]:

@@ -17,7 +17,7 @@ from aliter.core.spec import Spec
 from aliter.data.images import to_signed
 from aliter.data.layout import ROWS, attributes, unpack
 from aliter.data.run import Run
-from aliter.methods.walk import MaskSweep, PublishedSweep
+from aliter.methods.walk import Sweep
 from aliter.report.counterfactual import (
     Explained,
     Group,
@@ -77,7 +77,7 @@ def report(config: "Config", run: Run) -> None:
     write_page(page, run.folder / "report")
 
 
-def _explained(run: Run, sweep: MaskSweep | PublishedSweep, most: int) -> Iterator[Explained]:
+def _explained(run: Run, sweep: Sweep, most: int) -> Iterator[Explained]:
     """Yield what the gallery shows: of each kind and method the best, and the worst, so that failures are seen."""
     for (_, method), members in _by_method(run).items():
         readers = [_Reader(run, sweep, pairs, method) for pairs in members]
@@ -95,7 +95,7 @@ def _explained(run: Run, sweep: MaskSweep | PublishedSweep, most: int) -> Iterat
 class _Reader:
     """Reads what is known of one pair after the other; every array is opened once."""
 
-    def __init__(self, run: Run, sweep: MaskSweep | PublishedSweep, pairs: Pairs, method: str):
+    def __init__(self, run: Run, sweep: Sweep, pairs: Pairs, method: str):
         self.run, self.sweep, self.pairs, self.method = run, sweep, pairs, method
         self._open = lru_cache(maxsize=None)(run.array)
 
