@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from aliter.ops.contrast import info_nce
+from aliter.core.batch import Batch
+from aliter.methods.objective.contrast import Vicreg
+from aliter.ops.contrast import info_nce, variance_covariance
 
 EYE = torch.eye(2, dtype=torch.float64)
 
@@ -86,3 +88,42 @@ def test_single_precision_is_stable_when_cold():
     loss.backward()
     assert loss.item() == pytest.approx(info_nce(a, b, 0.005).item(), rel=1e-5)
     assert torch.isfinite(cold.grad).all()
+
+
+def test_channels_that_vary_enough_and_share_nothing_cost_nothing():
+    rows = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64)
+    short, shared = variance_covariance(2 * rows, floor=0.0)
+    assert (short.item(), shared.item()) == (0, 0)
+
+
+def test_known_variance_and_covariance():
+    # Deviations (with one less than the count): 0.5 and 1; covariance 0.5.
+    rows = torch.tensor([[-0.5, -1], [0, 0], [0.5, 1]], dtype=torch.float64)
+    short, shared = variance_covariance(rows, floor=0.0)
+    assert short.item() == pytest.approx(0.25)
+    assert shared.item() == pytest.approx(2 * 0.5**2 / 2)
+    assert variance_covariance(rows, floor=0.11)[0].item() == pytest.approx((1 - 0.6) / 2)
+
+
+def test_the_terms_of_vicreg_are_the_published_sum():
+    a, b = torch.randn(2, 1, 6, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    found = vicreg_terms(Vicreg(invariance=3, variance=5, covariance=7), a, b)
+    invariance = ((a - b) ** 2).mean()
+    variance = covariance = 0.0
+    for rows in (a[0], b[0]):
+        spread = torch.sqrt(rows.var(0) + 1e-4)
+        variance = variance + torch.relu(1 - spread).mean()
+        table = torch.cov(rows.T)
+        covariance = covariance + sum(table[i, j] ** 2 for i in range(3) for j in range(3) if i != j) / 3
+    assert found["invariance"].item() == pytest.approx(3 * invariance.item(), rel=1e-5)
+    assert found["variance"].item() == pytest.approx(5 * variance.item() / 2, rel=1e-5)
+    assert found["covariance"].item() == pytest.approx(7 * covariance.item(), rel=1e-5)
+
+
+def vicreg_terms(objective, a, b):
+    """Return the terms for maps of one row of voxels, whose embedding is what the encoder gives."""
+    maps = [rows.transpose(1, 2)[:, :, None, :].float() for rows in (a, b)]
+    at = torch.stack([torch.zeros(6), torch.arange(6.0)], -1)[None]
+    nets = {"encoder": torch.nn.Identity(), "projection": torch.nn.Identity()}
+    batch = Batch(0, ("one",), 0, {"x": maps[0], "other": maps[1], "at": at, "at_other": at})
+    return objective.losses(objective.turns[0], nets, batch)

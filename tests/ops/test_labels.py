@@ -13,6 +13,7 @@ from aliter.core.errors import DataError
 from aliter.ops.labels import (
     affinities,
     average_precision,
+    det_score,
     overlap,
     rand_split_merge,
     seg_score,
@@ -64,6 +65,17 @@ def slow_seg(truth, labels):
     return np.mean(scores) if scores else float("nan")
 
 
+def slow_det(truth, labels):
+    truths, found = sorted(set(truth.flat) - {0}), sorted(set(labels.flat) - {0})
+    if not truths:
+        return float("nan")
+    finds = {f: [t for t in truths if 2 * np.sum((truth == t) & (labels == f)) > np.sum(truth == t)] for f in found}
+    missed = len(truths) - sum(len(ones) for ones in finds.values())
+    splits = sum(max(len(ones) - 1, 0) for ones in finds.values())
+    invented = sum(not ones for ones in finds.values())
+    return 1 - min(5 * splits + 10 * missed + invented, 10 * len(truths)) / (10 * len(truths))
+
+
 @few
 @given(pairs)
 def test_they_equal_their_slow_twins(pair):
@@ -76,6 +88,7 @@ def test_they_equal_their_slow_twins(pair):
         agree = sum(n**2 for n in joint.values())
         rand = agree / sum(n**2 for n in rows.values()), agree / sum(n**2 for n in columns.values())
         assert rand_split_merge(truth, labels) == pytest.approx(rand, abs=1e-12)
+    assert det_score(truth, labels) == pytest.approx(slow_det(truth, labels), abs=1e-12, nan_ok=True)
     thresholds = [0.1, 0.25, 0.5, 0.75, 1.0]
     expected = [slow_average_precision(truth, labels, one) for one in thresholds]
     assert average_precision(truth, labels, thresholds) == pytest.approx(expected, nan_ok=True)
@@ -190,3 +203,15 @@ def test_affinities_of_a_volume_equal_their_slow_twin():
         before = tuple(i - (a == axis) for a, i in enumerate(index))
         same = min(before) >= 0 and labels[index] == labels[before] != 0
         assert found[axis][index] == same
+
+
+def test_what_must_be_split_added_or_removed_has_its_price():
+    truth = np.array([[1, 1, 2, 2, 3, 3, 0, 0]])
+    assert det_score(truth, truth) == 1
+    assert det_score(truth, np.array([[7, 7, 7, 7, 9, 9, 0, 0]])) == pytest.approx(1 - 5 / 30)
+    assert det_score(truth, np.array([[7, 7, 8, 8, 0, 0, 0, 0]])) == pytest.approx(1 - 10 / 30)
+    assert det_score(truth, np.array([[7, 7, 8, 8, 9, 9, 4, 5]])) == pytest.approx(1 - 2 / 30)
+    # Half of an object is not over half of it: it is missed, and what covers it is invented.
+    assert det_score(truth, np.array([[7, 7, 8, 8, 9, 0, 0, 0]])) == pytest.approx(1 - 11 / 30)
+    assert det_score(truth, np.array([[0, 0, 0, 0, 0, 0, 4, 4]])) == 0
+    assert math.isnan(det_score(np.zeros((1, 4), int), np.ones((1, 4), int)))
