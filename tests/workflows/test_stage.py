@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -271,6 +271,42 @@ def test_taking_over_that_is_cut_short_is_taken_up_again(
     ours, theirs = contents(run.path), contents(first.path)
     assert {name for name in ours if name not in theirs} == set()
     assert ours == theirs
+
+
+@pytest.mark.parametrize("stop", range(2, 24))
+def test_a_move_that_is_cut_short_anywhere_leaves_nothing_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    count = 0
+
+    def counted(original: Callable[..., object]) -> Callable[..., object]:
+        def wrapper(*arguments: object, **names: object) -> object:
+            nonlocal count
+            count += 1
+            if count == stop:
+                raise ZeroDivisionError
+            return original(*arguments, **names)
+
+        return wrapper
+
+    whole = done(tmp_path / "whole", Toy())
+    run, finish = Run(tmp_path / "stopped", Toy()), ledger.finish
+
+    def watched(path: Path, stage: str) -> None:
+        with monkeypatch.context() as patch:
+            for place, name in ((os, "rename"), (os, "unlink"), (os, "rmdir"), (ledger, "write_text")):
+                patch.setattr(place, name, counted(getattr(place, name)))
+            finish(path, stage)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "finish", watched)
+        with suppress(ZeroDivisionError), run.working():
+            run_stages(due(TOY, Toy(), run), Toy(), run)
+    assert count >= stop
+    with run.working():
+        run_stages(due(TOY, Toy(), run), Toy(), run)
+    assert list((run.path / "beside").iterdir()) == []
+    assert contents(run.path) == contents(whole.path)
 
 
 def test_only_another_run_whose_result_stands_is_taken_from(tmp_path: Path) -> None:

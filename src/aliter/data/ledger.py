@@ -61,6 +61,8 @@ def begin(run: Path, stage: str, key: Key) -> None:
     note = folder / "key.json"
     if note.is_file() and key.continues(Key(**json.loads(note.read_text(encoding="utf-8")))):
         write_text(note, json.dumps(asdict(key)))
+        for left in folder.rglob("*.partial"):  # What zarr was writing when it was stopped.
+            left.unlink()
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -113,9 +115,12 @@ def link(run: Path, stage: str, key: Key, other: Path) -> bool:
 
 
 def recover(run: Path) -> None:
-    """Complete the moves that were cut short."""
-    for note in sorted(run.glob("beside/*/moving")):
-        _move(run, note.parent.name)
+    """Complete the moves that were cut short, and drop what no key tells the use of: a stop as it was cleared away."""
+    for folder in sorted(run.glob("beside/*")):
+        if (folder / "moving").is_file():
+            _move(run, folder.name)
+        elif not (folder / "key.json").is_file():
+            shutil.rmtree(folder)
 
 
 def arrays(store: Path) -> Iterator[str]:
@@ -221,6 +226,8 @@ def _merge_groups(source: Path, target: Path) -> None:
             name = note.parent.relative_to(source).as_posix()
             group = root if name == "." else root.require_group(name)
             group.attrs.update(found.get("attributes", {}))
+            for left in (target / name).glob("*.partial"):
+                left.unlink()
 
 
 def _remove(path: Path) -> None:
