@@ -6,16 +6,18 @@ from pydantic import Field
 
 from aliter.data.simulate.fictus import Fictus
 from aliter.data.simulate.nuclei import Nuclei
+from aliter.data.simulate.phase import Phase
 from aliter.data.simulate.volume import FictusVolume
 
 Simulation = Annotated[Fictus | FictusVolume, Field(discriminator="simulate")]
 """What a config may draw instead of reading, where images have classes."""
 
-SIMULATIONS: dict[str, type[Fictus] | type[FictusVolume] | type[Nuclei]] = {
+SIMULATIONS: dict[str, type[Fictus] | type[FictusVolume] | type[Nuclei] | type[Phase]] = {
     "fictus": Fictus,
     "fictus_volume": FictusVolume,
     "nuclei": Nuclei,
+    "phase": Phase,
 }
 """The simulators by name, as the command line knows them."""
 
-__all__ = ["SIMULATIONS", "Fictus", "FictusVolume", "Nuclei", "Simulation"]
+__all__ = ["SIMULATIONS", "Fictus", "FictusVolume", "Nuclei", "Phase", "Simulation"]
