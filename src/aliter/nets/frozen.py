@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from aliter.core.errors import RequestError
 from aliter.core.probe import Answer, Scores
 from aliter.nets.blocks import widened
+from aliter.nets.folded import folded
 
 Features = Callable[[Float[Tensor, "B C *space"]], Float[Tensor, "B D *grid"]]
 """What a layer gives for each image of a batch."""
@@ -54,7 +55,7 @@ class Frozen:
     @torch.no_grad()
     def scores(self, x: Float[Tensor, "B C *space"]) -> Float[Tensor, "B K"]:
         """Return the probabilities of all classes, float32, without a gradient."""
-        return self._in_parts(probabilities(self.module), x)
+        return self._in_parts(probabilities(self._folded), x)
 
     @torch.no_grad()
     def activations(self, x: Float[Tensor, "B C *space"], layer: str) -> Float[Tensor, "B D *grid"]:
@@ -75,6 +76,10 @@ class Frozen:
         traced has the benefit of the doubt.
         """
         return _obstacle(self.module)
+
+    @cached_property
+    def _folded(self) -> nn.Module:
+        return folded(self.module)
 
     def _in_parts(self, function: Scores | Features, x: Tensor) -> Tensor:
         device = _device(self.module, x)
