@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,14 @@ from aliter.methods.objective import StarGAN
 from aliter.methods.objective.classify import Classify
 from aliter.nets.blocks import initialise
 from aliter.nets.stargan import LogitResidual, StarGANSpec
+from aliter.nets.unet import UNetSpec
 from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit
 
 torch.set_num_threads(1)
 STEPS = 300
+Step = Callable[[bool, bool], None]
+"""One step of training, channels last or not, in bf16 or not."""
 
 
 class Settings(Spec):
@@ -87,7 +91,34 @@ def overhead() -> None:
 
 
 def formats() -> None:
-    """Print how a StarGAN step at 64 px compares over number and memory formats."""
+    """Print how a step of a StarGAN at 64 px and of a U-Net at 128 px compare over number and memory formats."""
+    header()
+    for what, step in (("StarGAN", stargan()), ("U-Net", unet())):
+        for name, last, low in (("channels_last", True, False), ("bf16 and channels_last", True, True)):
+            ratio(
+                f"{what} step, {name} against float32",
+                lambda step=step, last=last, low=low: step(last, low),
+                lambda step=step: step(False, False),
+                3,
+            )
+
+
+def unet() -> Step:
+    """Return a step of a U-Net of 0.5 M parameters that regresses one channel on another."""
+    images = torch.from_numpy(chance(0, "unet").standard_normal((2, 4, 1, 128, 128)).astype(np.float32))
+
+    def step(last: bool, low: bool) -> None:
+        net = UNetSpec(width=16, factors=(2, 2, 2), padding="same").build(1, 2)
+        net = net.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            loss = F.l1_loss(net(images[0])[:, :1], images[1])
+        loss.backward()
+
+    return step
+
+
+def stargan() -> Step:
+    """Return a step of the four turns of a StarGAN."""
     objective = StarGAN(passes="shared")
     spec = StarGANSpec(width=16, cap=64, style=16, latent=8, mapping=128, output=LogitResidual())
     rng = chance(0, "formats")
@@ -108,14 +139,7 @@ def formats() -> None:
                 losses = objective.losses(turn, nets, batch)
             turn.combine(losses, []).backward()
 
-    header()
-    for name, last, low in (("channels_last", True, False), ("bf16 and channels_last", True, True)):
-        ratio(
-            f"StarGAN step, {name} against float32",
-            lambda last=last, low=low: step(last, low),
-            lambda: step(False, False),
-            3,
-        )
+    return step
 
 
 if __name__ == "__main__":

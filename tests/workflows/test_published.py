@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -83,3 +84,20 @@ def test_four_classes_on_two_cores_take_one_step(tmp_path: Path) -> None:
     with run.working():
         run_stages(due(STAGES, config, run, "generate"), config, run)
     assert run["reference/predictions/3_0"].shape[-1] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_networks_of_full_size_take_one_step(weight: str, tmp_path: Path) -> None:
+    values = published(weight)
+    values["images"] |= {"count": 10}
+    values["classify"]["fit"] |= {"steps": 1, "judge_every": 1, "save_every": 1}
+    values["translate"]["fit"] |= {"steps": 1, "judge_every": 1, "save_every": 1}
+    values["translate"] |= {"tries": 1, "judge_tries": 1}
+    config = parsed(values)
+    run = Run(tmp_path / "run", config)
+    with run.working():
+        run_stages(due(STAGES, config, run, "translate"), config, run)
+    rows = [row for row in run.metrics("translate") if "loss/discriminator/real" in row or len(row) > 4]
+    assert rows
+    assert all(np.isfinite(value) for row in rows for value in row.values() if isinstance(value, float))

@@ -1,0 +1,97 @@
+"""What a weight of the style diversification changes: rates of each pair, spread over styles, scores.
+
+    scripts/bench truth diversity configs/counterfactual/fictus_128_lambda_ds_*.yaml --to runs/published
+    scripts/bench truth diversity configs/counterfactual/tiny.yaml --weights 0,0.5,0.9 --to runs/small
+
+All runs share the images and the classifier of the first. A single shot is one try of every image: its rate is what
+one who draws once gets. Finished runs are not done again.
+"""
+
+from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from aliter.core.errors import AliterError
+from aliter.data import ledger
+from aliter.data.run import Run
+from aliter.workflows.counterfactual import STAGES, Config
+from aliter.workflows.counterfactual.translate import KINDS
+from aliter.workflows.stage import due, link, run_stages
+
+
+def weighted(config: Config, weight: float) -> Config:
+    """Return ``config`` with this weight of the style diversification."""
+    values = config.model_dump(mode="json")
+    values["translate"]["objective"]["diversity"] = weight
+    return Config.model_validate(values)
+
+
+def finished(config: Config, path: Path, other: Run | None) -> Run:
+    """Return the run of ``config``, its images and classifier those of the run ``other``."""
+    run = Run(path, config)
+    with run.working():
+        waiting = due(STAGES, config, run)
+        run_stages(link(waiting, run, other.path) if other and waiting else waiting, config, run, say=print)
+    return run
+
+
+def table(runs: dict[str, Run]) -> str:
+    """Return Markdown: for each run and kind of style the step that was chosen, rates, spread, scores."""
+    head = ("weight", "styles", "step chosen", "spread over styles", "median QuAC score")
+    lines = ["| " + " | ".join(head) + " |", "|---|---|--:|--:|--:|"]
+    for weight, run in runs.items():
+        figures = {one.name: one.value for stage in run.figures().values() for one in stage}
+        (best,) = (one for one in ledger.outputs(run.path, "translate") if "/translator-best-" in one)
+        for kind in KINDS:
+            score = figures.get(f"QuAC score, integrated_gradients, {kind}", float("nan"))
+            spread = figures[f"spread over styles, {kind}"]
+            lines.append(f"| {weight} | {kind} | {int(Path(best).stem[-8:]):,} | {spread:.4f} | {score:.3f} |")
+    return "\n".join(lines)
+
+
+def rates(runs: dict[str, Run]) -> str:
+    """Return Markdown: for each pair the mean rate of single shots with their range, and that of the best try."""
+    lines = ["| weight | styles | pair | single shot | any try | images | tries |", "|---|---|---|--:|--:|--:|--:|"]
+    for weight, run in runs.items():
+        for kind, pair, hit in _hits(run):
+            shots = hit.mean(0)
+            single = f"{shots.mean():.3f} ({shots.min():.3f} to {shots.max():.3f})"
+            lines.append(
+                f"| {weight} | {kind} | {pair} | {single} | {hit.any(1).mean():.3f} | {len(hit)} | {hit.shape[1]} |"
+            )
+    return "\n".join(lines)
+
+
+def _hits(run: Run) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield the kind of style, the pair, and whether each try of each image became the other class, (N, tries)."""
+    classes = run.facts["classes"]
+    for kind in KINDS:
+        for source, target in permutations(range(len(classes)), 2):
+            said = run[f"{kind}/tries/{source}_{target}"].argmax(-1)
+            yield kind, f"{classes[source]} to {classes[target]}", said == target
+
+
+def main(
+    configs: Annotated[list[Path], typer.Argument(help="What is run, one for each weight.")],
+    weights: Annotated[str, typer.Option(help="Weights to give the one config, such as 0,0.5,0.9.")] = "",
+    to: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/diversity"),
+) -> None:
+    """Run all, and print both tables."""
+    read = [Config.read(path) for path in configs]
+    chosen = [weighted(read[0], float(one)) for one in weights.split(",")] if weights else read
+    runs: dict[str, Run] = {}
+    for config in chosen:
+        weight = f"{config.translate.objective.diversity:g}"
+        runs[weight] = finished(config, to / weight, next(iter(runs.values()), None))
+    print(f"\n{table(runs)}\n\n{rates(runs)}")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except AliterError as error:
+        raise SystemExit(f"{error}") from error
