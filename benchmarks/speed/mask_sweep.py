@@ -10,8 +10,8 @@ from interleaved import header, ratio
 from torch import Tensor, nn
 
 from aliter.methods.walk.mask_sweep import MaskSweep
-from aliter.nets.classifier import SmallCNN
 from aliter.nets.frozen import Frozen
+from aliter.nets.small_cnn import SmallCNN
 from aliter.ops.masks import blur
 
 torch.set_num_threads(1)

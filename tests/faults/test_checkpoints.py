@@ -20,7 +20,7 @@ from aliter.data import files
 from aliter.data import kept as keeping
 from aliter.data.kept import Kept, keep, kept
 from aliter.data.run import Run
-from aliter.nets.classifier import SmallCNN
+from aliter.nets.small_cnn import SmallCNN
 from aliter.train import fit as fitting
 from aliter.train.fit import Game, fit, recall
 from aliter.train.plan import Average, Fit

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from aliter.core.errors import AliterError, ConfigError, DataError
-from aliter.nets.classifier import Timm
+from aliter.nets.timm import Timm
 from aliter.workflows.counterfactual import Config
 
 
@@ -18,7 +18,7 @@ from aliter.workflows.counterfactual import Config
         "images: x\nclassify: !!python/object/new:os.mkdir [made]",
         "images: x\nclassify: {net: !!python/name:os.mkdir ''}",
         "images: x\nclassify: {net: {kind: os.mkdir, path: made}}",
-        "images: x\nclassify: {net: {kind: aliter.nets.classifier.SmallCNN}}",
+        "images: x\nclassify: {net: {kind: aliter.nets.small_cnn.SmallCNN}}",
         "images: x\nclassify: {net: {_target_: os.mkdir, path: made}}",
         "images: {simulate: os.mkdir}",
         "images: x\n__class__: os",

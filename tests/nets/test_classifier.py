@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from aliter.core.errors import DataError, RequestError
 from aliter.nets.blocks import initialise
-from aliter.nets.classifier import Classifier, SmallCNN, Timm
+from aliter.nets.classifier import Classifier
+from aliter.nets.small_cnn import SmallCNN
+from aliter.nets.timm import Timm
 
 RESNET = Timm(name="resnet10t")
 """The smallest of its family."""

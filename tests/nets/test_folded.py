@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from aliter.nets.classifier import SmallCNN
 from aliter.nets.folded import folded
 from aliter.nets.frozen import Frozen
+from aliter.nets.small_cnn import SmallCNN
 
 
 def learned(net: nn.Module) -> nn.Module:

@@ -12,8 +12,9 @@ from aliter.core.errors import RequestError
 from aliter.core.probe import Layered, Probe
 from aliter.methods.attribution.deep_lift import DeepLift
 from aliter.nets.blocks import initialise
-from aliter.nets.classifier import SmallCNN, Timm
 from aliter.nets.frozen import Frozen, features, probabilities
+from aliter.nets.small_cnn import SmallCNN
+from aliter.nets.timm import Timm
 
 
 class Twice(nn.Module):

@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from aliter.core.errors import DataError, RequestError
-from aliter.nets.classifier import SmallCNN, Timm
 from aliter.nets.frozen import Frozen
 from aliter.nets.own import Own, save_script
+from aliter.nets.small_cnn import SmallCNN
+from aliter.nets.timm import Timm
 
 SHAPE = (2, 8, 8)
 CLASSES = ("a", "b", "c")

@@ -17,6 +17,7 @@ from aliter.core.errors import AliterError, DataError, RequestError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
 from aliter.nets.blocks import LOADED
+from aliter.nets.timm import Timm
 
 _TOLERANCE = 1e-3
 """How far answers may differ, for their size, before the images beside one or chance must be the cause."""
@@ -134,8 +135,6 @@ def _read(path: Path) -> nn.Module:
 
 def _filled(name: str, path: Path, shape: tuple[int, ...], classes: int) -> nn.Module:
     """Return the network ``name`` of timm with all its weights from ``path``, head included."""
-    from aliter.nets.classifier import Timm
-
     net = Timm(name=name, weights=path).build(shape[0], shape[1], classes)
     missing = sorted(set(net.state_dict()) - getattr(net, LOADED))
     if missing:

@@ -14,9 +14,10 @@ from aliter.data.images import Images
 from aliter.data.run import Figure, Run
 from aliter.methods.objective.classify import Classify
 from aliter.nets.blocks import initialise
-from aliter.nets.classifier import SmallCNN, Timm
 from aliter.nets.frozen import Frozen
 from aliter.nets.pool_cnn import MLP, PoolCNN
+from aliter.nets.small_cnn import SmallCNN
+from aliter.nets.timm import Timm
 from aliter.ops.frechet import frechet_distance, moments
 from aliter.ops.kernel_distance import kernel_distance
 from aliter.train.fit import Game, fit, recall

@@ -13,9 +13,10 @@ from aliter.data.run import Figure, Run
 from aliter.data.splits import SPLITS
 from aliter.methods.objective.classify import Classify
 from aliter.nets.blocks import initialise
-from aliter.nets.classifier import Classifier, Timm
+from aliter.nets.classifier import Classifier
 from aliter.nets.frozen import Frozen
 from aliter.nets.own import Own, save_script
+from aliter.nets.timm import Timm
 from aliter.train.fit import Game, fit, recall
 from aliter.train.plan import Fit
 from aliter.workflows.classifier import examine, judge, labelled, predicted
