@@ -1,17 +1,20 @@
 """First configs are accepted as they are, editors get a schema, papers are named."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+import torch
 import yaml
 from tests.end_to_end.conftest import MICRO
 
-from aliter.core.errors import RequestError, RunError
+from aliter.core.errors import DataError, RequestError, RunError
 from aliter.data.run import Run
 from aliter.workflows import WORKFLOWS, read, workflow
+from aliter.workflows.boundary import Config as Boundary
 from aliter.workflows.check import check
 from aliter.workflows.cite import cite
 from aliter.workflows.counterfactual import STAGES
@@ -55,6 +58,25 @@ def test_a_first_config_is_accepted_and_fits(
     assert config.range == span  # type: ignore[attr-defined]
     assert config.classify.net.kind == ("timm" if shape[-1] == 128 else "small_cnn")  # type: ignore[attr-defined]
     assert survey(config).counts.sum() == 40  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", [8, 28, 64])
+def test_a_first_config_of_the_boundary_is_accepted_and_its_networks_fit(tmp_path: Path, side: int) -> None:
+    text = first_config("boundary", cells(tmp_path / "in", (1, side, side)))
+    (tmp_path / "first.yaml").write_text(text)
+    config = read(tmp_path / "first.yaml")
+    assert isinstance(config, Boundary)
+    assert (config.range, config.pair) == ((0, 4095), ("no: 1", "yes"))
+    nets = config.pretrain.net.build(1, side)
+    assert nets["generator"](torch.zeros(2, config.pretrain.net.latent)).shape == (2, 1, side, side)
+    for net in (*config.classify.nets.values(), config.measure.net):
+        assert net.build(1, side, 2).eval()(torch.zeros(2, 1, side, side)).shape == (2, 2)
+
+
+def test_a_boundary_needs_two_classes(tmp_path: Path) -> None:
+    shutil.rmtree(cells(tmp_path / "in") / "yes")
+    with pytest.raises(DataError, match="expected at least two classes"):
+        first_config("boundary", tmp_path / "in")
 
 
 def test_floats_get_the_range_that_was_found(tmp_path: Path) -> None:

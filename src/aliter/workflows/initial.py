@@ -7,13 +7,19 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+import numpy as np
+
 from aliter.core.spec import Spec
 from aliter.core.yaml import write_yaml
+from aliter.data.scan import Scan
 from aliter.workflows import WORKFLOWS, workflow
 
 Fitted = tuple[Mapping[str, Any], str]
 """Values of a config, by key, and a sentence on the images that they were chosen for."""
 _WIDTH = 112
+_LOOKED_AT = 12
+"""Images of each class whose intensities are looked at."""
+_DEPTHS = (8, 10, 12, 14, 16)
 
 
 def first_config(name: str, images: Path) -> str:
@@ -41,6 +47,20 @@ def first_config(name: str, images: Path) -> str:
         "# A line that begins with '# name:' shows a default.",
     ]
     return "\n".join([*head, *_lines(config, values, 0)]) + "\n"
+
+
+def range_of(found: Scan) -> list[float]:
+    """Return the range of the smallest depth that holds what was found; of floats what was found."""
+    picture = found.checked()
+    chosen = [one[:: max(1, len(one) // _LOOKED_AT)] for one in found.ids]
+    seen = [found.read(name) for names in chosen for name in names]
+    low, high = min(float(one.min()) for one in seen), max(float(one.max()) for one in seen)
+    if np.issubdtype(np.dtype(picture.dtype), np.floating):
+        return [low, high if high > low else low + 1]
+    if np.iinfo(picture.dtype).min < 0:
+        info = np.iinfo(picture.dtype)
+        return [float(info.min), float(info.max)]
+    return [0.0, float(next((2**bits - 1 for bits in _DEPTHS if high < 2**bits), np.iinfo(picture.dtype).max))]
 
 
 def _named(images: Path) -> Fitted:

@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from aliter.core.errors import RequestError
-from aliter.data.scan import Scan, scan
+from aliter.data.scan import scan
 from aliter.nets.stargan import StarGANSpec
 from aliter.workflows.gather import require_planes
-from aliter.workflows.initial import Fitted
+from aliter.workflows.initial import Fitted, range_of
 
-_LOOKED_AT = 12
-"""Images of each class whose intensities are looked at."""
 _SMALL = 96
 """Images below so many pixels get networks that learn on two cores."""
-_DEPTHS = (8, 10, 12, 14, 16)
 
 
 def fitted(images: Path) -> Fitted:
@@ -34,7 +31,7 @@ def fitted(images: Path) -> Fitted:
     if height != width:
         raise RequestError(f"expected square images, found {height}x{width}; crop or pad them")
     StarGANSpec().build(1, height, 2)
-    values: dict[str, Any] = {"range": _range(found)} if found.kind != "store" else {}
+    values: dict[str, Any] = {"range": range_of(found)} if found.kind != "store" else {}
     shares = [np.bincount(one, minlength=3) for one in found.assigned()]
     train, _, test = np.min(shares, axis=0).tolist()
     steps = int(np.clip(10 * len(found.classes) * train, 200, 3000))
@@ -46,20 +43,6 @@ def fitted(images: Path) -> Fitted:
     values["translate"] = _narrow(len(found.classes)) if small else {"fit": {"steps": 10_000, "size": 16}}
     values["generate"] = {"count": max(1, min(50, test))}
     return values, f"Fitted to {found.summary()}."
-
-
-def _range(found: Scan) -> list[float]:
-    """Return the range of the smallest depth that holds what was found; of floats what was found."""
-    picture = found.checked()
-    chosen = [one[:: max(1, len(one) // _LOOKED_AT)] for one in found.ids]
-    seen = [found.read(name) for names in chosen for name in names]
-    low, high = min(float(one.min()) for one in seen), max(float(one.max()) for one in seen)
-    if np.issubdtype(np.dtype(picture.dtype), np.floating):
-        return [low, high if high > low else low + 1]
-    if np.iinfo(picture.dtype).min < 0:
-        info = np.iinfo(picture.dtype)
-        return [float(info.min), float(info.max)]
-    return [0.0, float(next((2**bits - 1 for bits in _DEPTHS if high < 2**bits), np.iinfo(picture.dtype).max))]
 
 
 def _narrow(classes: int) -> Mapping[str, Any]:
