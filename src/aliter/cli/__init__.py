@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from aliter.cli import configs, images
+from aliter.cli import configs, images, runs
 from aliter.cli.console import Debug, Device, debugging, out, set_debug, shipped
 from aliter.core.errors import AliterError, Interrupted, RequestError
 from aliter.core.stops import STOPS
@@ -60,10 +60,6 @@ def demo(
 
     config = read(shipped(workflow, "demo"))
     _carry_out(config, Run(to or place(config, "demo"), config, device))
-
-
-for _verb in (images.simulate, images.convert, configs.init, configs.schema, configs.cite):
-    app.command()(_verb)
 
 
 @app.command()
@@ -167,50 +163,12 @@ def doctor(debug: Debug = False) -> None:
         out.print(f"{row.name:>14}  {row.value}", markup=False, highlight=False)
 
 
-@app.command()
-def show(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")], debug: Debug = False) -> None:
-    """Show the stages of a run, its figures and its arrays.
-
-    Example: aliter show runs/counterfactual-demo
-    """
-    from aliter.data.run import Run
-
-    set_debug(debug)
-    found = Run(path)
-    out.print(f"stages: {', '.join(found.finished) or 'none finished'}", markup=False)
-    table = Table("stage", "figure", "value", "95 % interval", "images", "note")
-    for name, figures in found.figures().items():
-        for one in figures:
-            interval = "" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
-            table.add_row(name, one.name, f"{one.value:.4g}", interval, str(one.images), one.note)
-    out.print(table)
-    for name in found.names():
-        array = found.array(name)
-        out.print(f"{name}  {array.dtype} {array.shape}", markup=False, highlight=False)
-
-
-@app.command()
-def report(path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")], debug: Debug = False) -> None:
-    """Rebuild the report of a run.
-
-    Example: aliter report runs/counterfactual-demo
-    """
-    from aliter.data.run import Run
-    from aliter.workflows import name_of, read, workflow
-    from aliter.workflows.stage import due, run_stages
-
-    set_debug(debug)
-    config = read(path / "config.yaml")
-    stages = workflow(name_of(config)).STAGES
-    found = Run(path, config)
-    last = stages[-1].name
-    with found.working():
-        waiting = due(stages, config, found, again=last)
-        if waiting[0].stage.name != last:
-            names = ", ".join(one.stage.name for one in waiting[:-1])
-            raise RequestError(f"{path}: expected all but the report to be done, found {names} open; use 'aliter run'")
-        run_stages(waiting, config, found)
-    out.print(f"open {path / 'report' / 'index.html'}", markup=False)
+for _verb in (
+    *(configs.init, configs.schema, configs.cite),
+    *(images.simulate, images.convert),
+    *(runs.show, runs.report, runs.serve),
+):
+    app.command()(_verb)
 
 
 def _carry_out(config: "Spec", found: "Run", until: str | None = None, source: Path | None = None) -> None:
