@@ -1,5 +1,6 @@
 """See microscopy images otherwise, and know how far to believe it."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     open = Run
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # Else what no run's log takes is printed twice.
 
 _PLACES = {
     "Explanation": "aliter.workflows.counterfactual.explain:Explanation",

@@ -70,11 +70,15 @@ def test_strict_stops_at_a_broken_checkpoint(micro: Path, finish: Finish, tmp_pa
     assert "Traceback" not in errors
 
 
-def test_what_is_missing_is_named(finish: Finish) -> None:
-    assert finish("show", "nothing")[0] == 2
-    assert finish("demo", "nothing")[0] == 2
-    assert finish("simulate", "nothing", "out")[0] == 2
-    assert finish("run", "nothing.yaml")[0] == 2
+@pytest.mark.parametrize(
+    "asked", [("show", "nothing"), ("demo", "nothing"), ("simulate", "nothing", "out"), ("run", "nothing.yaml")]
+)
+def test_what_is_missing_is_named_once(finish: Finish, asked: tuple[str, ...]) -> None:
+    code, output, errors = finish(*asked)
+    assert (code, output) == (2, "")
+    assert errors.startswith("aliter: ")
+    assert errors.count("\n") == 1
+    assert "nothing" in errors
 
 
 def test_a_list_of_images_becomes_a_store(finish: Finish, tmp_path: Path) -> None:
