@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 Finish = Callable[..., tuple[int, str, str]]
 
@@ -79,6 +80,18 @@ def test_what_is_missing_is_named_once(finish: Finish, asked: tuple[str, ...]) -
     assert errors.startswith("aliter: ")
     assert errors.count("\n") == 1
     assert "nothing" in errors
+
+
+@pytest.mark.parametrize("device", ["tpu", "meta", "cuda"])
+def test_a_device_that_is_not_here_is_refused_before_anything_is_made(
+    micro: Path, finish: Finish, tmp_path: Path, device: str
+) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("it is here")
+    code, _, errors = finish("run", micro, "--to", "run", "--device", device)
+    assert code == 2
+    assert f"expected a device that this machine has, cpu; found '{device}'" in errors.replace("cpu or mps", "cpu")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_list_of_images_becomes_a_store(finish: Finish, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from aliter.core.errors import RunError
 from aliter.core.spec import Spec
 from aliter.data import kept as checkpoints
 from aliter.data import layout, ledger
-from aliter.data.environment import environment
+from aliter.data.environment import environment, require_device
 from aliter.data.files import explaining, write_text, write_whole
 from aliter.data.tracking import Sample, Tracker, trackers
 
@@ -76,6 +76,7 @@ class Run:
         """Set from outside to ask for a stop at the next step that can be resumed."""
         self._stage = stage
         self._trackers: list[Tracker] = []
+        require_device(device)
         if config is None and not (self.path / "config.yaml").is_file():
             raise RunError(f"{self.path}: expected a run, found none; 'aliter run CONFIG' makes one")
 
