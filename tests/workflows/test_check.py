@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from aliter.core.errors import DataError, RequestError, ResourceError
+from aliter.core.errors import DataError, ResourceError
 from aliter.data import layout
 from aliter.data.doctor import memory_total
 from aliter.data.images import Images
@@ -21,9 +21,10 @@ from aliter.data.simulate.store import write_simulation
 from aliter.data.tiff import write_tiff
 from aliter.methods.objective.classify import Classify
 from aliter.nets.own import save_script
-from aliter.workflows import counterfactual, read
-from aliter.workflows.check import Planned, Understood, check, duration, size
+from aliter.workflows import counterfactual, read, workflow
+from aliter.workflows.check import Planned, Understood, check, size
 from aliter.workflows.counterfactual import Config, estimate
+from aliter.workflows.tables import duration, tables
 from aliter.workflows.trial import Clocked, Cost, LiveTensors, line
 
 SWEEP = {"close_px": 5, "blur_sigma_px": 1.0, "steps": 4}
@@ -59,7 +60,7 @@ from pathlib import Path
 import timm, torch
 import aliter.report.counterfactual
 from aliter.data.run import Run
-from aliter.workflows import counterfactual, read
+from aliter.workflows import counterfactual, read, workflow
 from aliter.workflows.stage import due, run_stages
 
 def peak():
@@ -124,10 +125,20 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_a_workflow_that_cannot_tell_its_cost_says_so(tmp_path: Path) -> None:
+def test_a_workflow_that_cannot_tell_its_cost_says_so_and_names_its_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = read(Path(__file__).parents[2] / "configs" / "boundary" / "tiny.yaml")
-    with pytest.raises(RequestError, match="whose cost is known before it runs, found 'boundary'"):
-        check(config, tmp_path / "run")
+    monkeypatch.setattr("aliter.workflows.check.find_spec", lambda place: None)
+    found = check(config, tmp_path / "run")
+    assert [one.name for one in found.stages] == [stage.name for stage in workflow("boundary").STAGES]
+    steps = {one.name: one.steps for one in found.stages if one.steps}
+    assert steps == {name: getattr(config, name).fit.steps for name in ("classify", "measure", "pretrain", "confuse")}
+    assert found.warnings == ("what this workflow will cost is not known before it runs",)
+    assert found.shortage is None
+    (table,) = tables(found)
+    assert table.head == ("stage", "why", "steps")
+    assert not (tmp_path / "run").exists()
 
 
 def test_disk_is_as_estimated(understood: Understood, real: tuple[Run, int]) -> None:
@@ -184,12 +195,12 @@ def test_an_existing_run_is_left_alone_and_only_what_is_due_counts(
 
 
 def test_every_fact_is_in_the_tables(understood: Understood) -> None:
-    images, stages, arrays, sums = understood.tables
+    images, stages, arrays, sums = tables(understood)
     assert ("few", "24", "3", "3") in images.rows
     assert [row[0] for row in stages.rows] == [stage.name for stage in counterfactual.STAGES]
     assert ("generate", "latent/generated/{pair}", "2", "float32", "3 x 1 x 3 x 32 x 32", "73.7 kB") in arrays.rows
     assert len(sums.rows) == 3
-    for table in understood.tables:
+    for table in tables(understood):
         assert {len(row) for row in table.rows} == {len(table.head)}
 
 

@@ -136,10 +136,11 @@ def check(
     set_debug(debug)
     from aliter.workflows import place, read
     from aliter.workflows.check import check as understand
+    from aliter.workflows.tables import tables
 
     chosen = read(config)
     found = understand(chosen, to or place(chosen, config.stem), device, trust)
-    for one in found.tables:
+    for one in tables(found):
         table = Table(*one.head, title=one.title, title_justify="left")
         for row in one.rows:
             table.add_row(*(escape(cell) for cell in row))

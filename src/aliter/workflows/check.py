@@ -10,32 +10,21 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from aliter.core.errors import RequestError, ResourceError
+from aliter.core.errors import ResourceError
 from aliter.core.spec import Spec
 from aliter.data import ledger
 from aliter.data.doctor import memory_total
 from aliter.data.images import Images
 from aliter.data.run import Run
 from aliter.data.sample import Census
-from aliter.data.splits import SPLITS
+from aliter.train.plan import Fit
 from aliter.workflows import WORKFLOWS, name_of, workflow
 from aliter.workflows.stage import Due, Stage, due
 from aliter.workflows.trial import Cost
 
 _LIBRARIES = 60 << 20
 """Bytes that libraries take for themselves once they work: buffers, plots, caches."""
-_SMALL = 0.002
-"""Share of all bytes below which arrays are shown together."""
 _DEPTHS = (8, 10, 12, 14, 16)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of text to be shown."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,8 @@ class Planned:
 class Understood:
     """What was understood of a config, and what is estimated; sizes in bytes, uncompressed."""
 
-    images: Census
+    images: Census | None
+    """None where the workflow cannot tell before it runs what it will cost: then sizes and times mean nothing."""
     observed: tuple[float, float]
     """Lowest and highest intensity in a sample of the images."""
     sampled: int
@@ -99,7 +89,9 @@ class Understood:
     @property
     def shortage(self) -> ResourceError | None:
         """What does not fit on the disk or into memory; None if all does."""
-        parts = []
+        parts: list[str] = []
+        if self.images is None:
+            return None
         if self.disk > self.free:
             parts.append(f"expected {size(self.disk)} of disk, found {size(self.free)} free")
         if self.memory_there is not None and self.memory > self.memory_there:
@@ -111,12 +103,9 @@ class Understood:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd in the images, in sentences."""
+        if self.images is None:
+            return ("what this workflow will cost is not known before it runs",)
         return tuple(_range_warnings(self.images, self.observed))
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """Everything as text: images, stages, arrays, sums."""
-        return _images_table(self), _stages_table(self), _arrays_table(self), _sums_table(self)
 
 
 def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) -> Understood:
@@ -128,24 +117,27 @@ def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) ->
     Raises
     ------
     RequestError
-        If the images or the run are not what the config says, or the workflow cannot tell what it will cost.
+        If the images or the run are not what the config says.
     DataError
         If files cannot be used: lists them all.
     """
     name = name_of(config)
     stages: tuple[Stage, ...] = workflow(name).STAGES
+    run, free, memory = Run(path, config, device), free_at(path), memory_total()
     if find_spec(f"{WORKFLOWS[name]}.estimate") is None:
-        raise RequestError(f"expected a workflow whose cost is known before it runs, found '{name}'; use 'aliter run'")
+        waiting = {one.stage.name: one for one in due(stages, config, run)}
+        known = (Cost(stage.name, _longest(getattr(config, stage.name, None))) for stage in stages)
+        planned = tuple(_planned(run, waiting.get(one.stage), one) for one in known)
+        return Understood(None, (0.0, 0.0), 0, planned, free, memory)
     room = import_module(f"{WORKFLOWS[name]}.estimate")
     found: Census = room.survey(config)
-    run = Run(path, config, device)
     waiting = {one.stage.name: one for one in due(stages, config, run)}
     with TemporaryDirectory(prefix="aliter-check-") as folder:
         sample, costs = room.estimate(config, found, Run(Path(folder) / "trial", config, device, trust=trust))
         observed = _observed(sample)
         sampled = len(sample)
     planned = tuple(_planned(run, waiting.get(one.stage), one) for one in costs)
-    return Understood(found, observed, sampled, planned, free_at(path), memory_total())
+    return Understood(found, observed, sampled, planned, free, memory)
 
 
 def free_at(path: Path) -> int:
@@ -164,12 +156,12 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.3g} {unit}"
 
 
-def duration(seconds: float) -> str:
-    """Return ``seconds`` as people read them."""
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.2g} s"
+def _longest(block: object) -> int:
+    """Return the steps of the longest fit in a stage's part of a config; 0 if it fits nothing."""
+    if isinstance(block, Fit):
+        return block.steps
+    fields = vars(block).values() if isinstance(block, Spec) else block if isinstance(block, tuple) else ()
+    return max((_longest(one) for one in fields), default=0)
 
 
 def _planned(run: Run, waiting: Due | None, cost: Cost) -> Planned:
@@ -219,66 +211,3 @@ def _range_warnings(images: Census, observed: tuple[float, float]) -> list[str]:
     if most - least < (high - low) / 8:
         return [f"values from {seen} fill less than an eighth of the range {stated}; declare one that fits them closer"]
     return []
-
-
-def _images_table(one: Understood) -> Table:
-    images = one.images
-    counts = [(name, *map(str, row)) for name, row in zip(images.classes, images.counts.tolist(), strict=True)]
-    low, high = images.range
-    source = "stated" if images.stated else f"all that {images.dtype} holds"
-    form = " x ".join(map(str, images.shape))
-    facts = [
-        ("shape", f"{form} ({', '.join(images.channels)})", images.dtype, size(images.bytes)),
-        ("range", f"{low:g} to {high:g}", source, ""),
-        ("found", f"{one.observed[0]:g} to {one.observed[1]:g}", f"in {one.sampled} images", ""),
-    ]
-    return Table("images", ("class", *SPLITS), (*counts, *facts))
-
-
-def _stages_table(one: Understood) -> Table:
-    rows = [
-        (
-            stage.name,
-            stage.why,
-            _steps(stage),
-            size(stage.cost.disk),
-            size(stage.cost.checkpoint) if stage.cost.checkpoint else "",
-            size(stage.cost.memory),
-            duration(stage.seconds) if stage.due else "",
-        )
-        for stage in one.stages
-    ]
-    return Table("stages", ("stage", "why", "steps", "disk", "a checkpoint", "memory", "time at most"), tuple(rows))
-
-
-def _steps(stage: Planned) -> str:
-    if not stage.cost.steps:
-        return ""
-    return f"{stage.steps:,} of {stage.cost.steps:,}" if stage.begins else f"{stage.cost.steps:,}"
-
-
-def _arrays_table(one: Understood) -> Table:
-    arrays = [(stage.name, array) for stage in one.stages for array in stage.cost.arrays]
-    total = sum(array.bytes for _, array in arrays)
-    shown = [(name, array) for name, array in arrays if array.bytes > total * _SMALL]
-    rows = [
-        (name, array.name, str(array.arrays), array.dtype, " x ".join(map(str, array.shape)), size(array.bytes))
-        for name, array in shown
-    ]
-    rest = sum(array.arrays for _, array in arrays) - sum(array.arrays for _, array in shown)
-    small = total - sum(array.bytes for _, array in shown)
-    return Table(
-        "arrays",
-        ("stage", "name", "arrays", "type", "shape", "size"),
-        (*rows, ("", "all smaller ones", str(rest), "", "", size(small))),
-    )
-
-
-def _sums_table(one: Understood) -> Table:
-    there = "unknown" if one.memory_there is None else size(one.memory_there)
-    rows = (
-        ("disk, uncompressed", size(one.disk), size(one.free)),
-        ("memory at the peak", size(one.memory), there),
-        ("time at most", duration(one.seconds), ""),
-    )
-    return Table("in all", ("", "needed", "there"), rows)
