@@ -56,6 +56,39 @@ def _ambiguous() -> dict[str, nn.Module]:
     return DCGANSpec(latent=3, width=4, depth=2).build(2, SIZE) | {"classifier": Between(PoolCNN().build(2, SIZE, 2))}
 
 
+class Finder(nn.Module):
+    """Has losses of its own for images and boxes, as detectors do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(2, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3))
+
+    def forward(self, x: torch.Tensor, corners: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+        found = self.layers(x).mean((2, 3))
+        wanted = torch.stack([one.mean(0) for one in corners])
+        return {"objectness": found.square().mean(), "box_reg": (found - wanted).abs().mean()}
+
+
+class Drawer(nn.Module):
+    """Draws an image of so many pixels a side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(4, 4, 3, 1, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+    def forward(self, z: torch.Tensor, side: int) -> torch.Tensor:
+        return nn.functional.interpolate(self.layers(z), (side, side))
+
+
+def _finder() -> dict[str, nn.Module]:
+    return {"detector": Finder(), "bystander": nn.BatchNorm2d(2)}
+
+
+def _drawer() -> dict[str, nn.Module]:
+    encoder = nn.Sequential(nn.Conv2d(2, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU())
+    return {"encoder": encoder, "decoder": Drawer(), "bystander": nn.BatchNorm2d(2)}
+
+
 NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {
     "classify": _classifier,
     "stargan": _stargan,
@@ -65,6 +98,8 @@ NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {
     "sparse_net": _embedding,
     "gan": _gan,
     "ambiguous": _ambiguous,
+    "detect": _finder,
+    "reconstruct": _drawer,
 }
 
 
@@ -75,8 +110,11 @@ def _draw(seed: int, step: int, size: int) -> Batch:
     points = {name: rng.uniform(0, 7, (size, 5, 2)) for name in ("at", "at_other", "place")}
     tensors = {name: torch.from_numpy(value.astype(np.float32)) for name, value in (images | latents | points).items()}
     classes = {name: torch.from_numpy(rng.integers(0, 3, size)) for name in ("y", "target", "field")}
+    low = rng.uniform(0, 8, (size, 3, 2))
+    boxes = np.concatenate([low, low + rng.uniform(2, 8, (size, 3, 2))], axis=2)
+    found = {"corners": torch.from_numpy(boxes.astype(np.float32)), "count": torch.from_numpy(rng.integers(1, 4, size))}
     classes["label"] = torch.from_numpy(rng.integers(-1, 3, (size, 5)))
-    return Batch(step, tuple(f"image {step}.{one}" for one in range(size)), seed, tensors | classes)
+    return Batch(step, tuple(f"image {step}.{one}" for one in range(size)), seed, tensors | classes | found)
 
 
 def _judge(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:

@@ -11,9 +11,9 @@ from aliter.core.errors import RequestError
 
 
 def simulate(
-    kind: Annotated[str, typer.Argument(help="What to draw: fictus, fictus_volume, nuclei or phase.")],
+    kind: Annotated[str, typer.Argument(help="What to draw: fictus, fictus_volume, nuclei, phase or tissue.")],
     to: Annotated[Path, typer.Argument(metavar="OUT", help="A store if it ends in .zarr, else a folder.")],
-    count: Annotated[int | None, typer.Option(help="Cells of each class, or fields.")] = None,
+    count: Annotated[int | None, typer.Option(help="Cells of each class, fields or slides.")] = None,
     size: Annotated[int | None, typer.Option(help="Pixels on a side.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all chance.")] = 0,
     factor: Annotated[list[str] | None, typer.Option(help="What classes differ in; may be given again.")] = None,
@@ -26,7 +26,7 @@ def simulate(
 
     Example: aliter simulate fictus cells.zarr --count 100 --factor aggregates --factor elongation
     """
-    from aliter.data.simulate import SIMULATIONS, Fictus, FictusVolume, Nuclei, Phase
+    from aliter.data.simulate import SIMULATIONS, Fictus, FictusVolume, Nuclei, Phase, Tissue
     from aliter.data.simulate.store import write_simulation, written_as_folder
 
     set_debug(debug)
@@ -36,7 +36,7 @@ def simulate(
         raise RequestError(f"{to}: expected a path where nothing is yet; name another, or remove it")
     asked = {"count": count, "size": size, "seed": seed, "factors": factor or None, "depth": depth, "among": among}
     simulation = SIMULATIONS[kind].parse({name: one for name, one in asked.items() if one is not None}, Path(kind))
-    assert isinstance(simulation, Fictus | FictusVolume | Nuclei | Phase)
+    assert isinstance(simulation, Fictus | FictusVolume | Nuclei | Phase | Tissue)
     store = to if to.suffix == ".zarr" else to.with_name(f".{to.name}.zarr")
     write_simulation(simulation, store, workers)
     if store != to:

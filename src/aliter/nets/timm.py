@@ -2,19 +2,17 @@
 
 import difflib
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from aliter.core.errors import DataError, RequestError
+from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
 from aliter.nets.blocks import LOADED
+from aliter.nets.weights import read_weights
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ def _has_fixed_size(name: str) -> bool:
 
 def _load(net: nn.Module, path: Path, channels: int) -> None:
     """Copy the weights in ``path`` into ``net``, and note there which ``initialise`` is to leave alone."""
-    given, wanted = _fitted(net, _read(path), channels), net.state_dict()
+    given, wanted = _fitted(net, read_weights(path), channels), net.state_dict()
     heads = _names(net, "classifier")
     left_out = [
         name
@@ -93,22 +91,6 @@ def _load(net: nn.Module, path: Path, channels: int) -> None:
     setattr(net, LOADED, frozenset(kept))
     if left_out:
         _log.info("%s: left out %s, made for other classes; the head starts anew", path, ", ".join(left_out))
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """Return the named tensors in ``path``, without running anything that it may hold."""
-    if not path.is_file():
-        raise RequestError(f"{path}: expected a file of weights, found none; check the path")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise DataError(f"{path}: expected tensors by name, found what is not readable as such: {error}") from error
-    found = found.get("state_dict", found) if isinstance(found, Mapping) else found
-    if not isinstance(found, Mapping) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
-        raise DataError(f"{path}: expected tensors by name, found something else; save net.state_dict()")
-    return dict(found)
 
 
 def _fitted(net: nn.Module, given: dict[str, Tensor], channels: int) -> dict[str, Tensor]:

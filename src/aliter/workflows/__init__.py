@@ -16,6 +16,7 @@ WORKFLOWS = {
     "counterfactual": "aliter.workflows.counterfactual",
     "embeddings": "aliter.workflows.embeddings",
     "boundary": "aliter.workflows.boundary",
+    "concepts": "aliter.workflows.concepts",
 }
 """Where each workflow lives; loaded when asked for."""
 

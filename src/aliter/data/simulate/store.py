@@ -17,20 +17,23 @@ from aliter.data.convert import write_folder
 from aliter.data.fields import Fields, write_objects
 from aliter.data.images import Header, Images, write_images
 from aliter.data.masks import write_masked
-from aliter.data.simulate import Fictus, FictusVolume, Nuclei, Phase
+from aliter.data.simulate import Fictus, FictusVolume, Nuclei, Phase, Tissue
 from aliter.data.simulate.pairs import write_pairs
+from aliter.data.slides import write_slides
 from aliter.data.splits import SPLITS, draw_splits
 from aliter.data.worker import enter
 
 Cells = Fictus | FictusVolume
 
 
-def write_simulation(simulation: Cells | Nuclei | Phase, path: Path, workers: int = 1) -> None:
+def write_simulation(simulation: Cells | Nuclei | Phase | Tissue, path: Path, workers: int = 1) -> None:
     """Write what ``simulation`` draws, with its truth, as a store at ``path``.
 
     Cells are drawn by so many ``workers``, processes on one thread each; the bytes do not depend on their number.
     """
-    if isinstance(simulation, Nuclei):
+    if isinstance(simulation, Tissue):
+        write_slides(simulation, path)
+    elif isinstance(simulation, Nuclei):
         _write_fields(simulation, path)
     elif isinstance(simulation, Phase):
         write_pairs(simulation, path)

@@ -6,14 +6,32 @@ from aliter.methods.confusion.gaussian import Gaussian
 from aliter.methods.objective.ambiguous import Ambiguous
 from aliter.methods.objective.classify import Classify
 from aliter.methods.objective.contrast import Contrast, Vicreg
+from aliter.methods.objective.detect import Detect
 from aliter.methods.objective.gan import GAN
+from aliter.methods.objective.reconstruct import Reconstruct
 from aliter.methods.objective.sparse import SparseHead, SparseNet
 from aliter.methods.objective.stargan import StarGAN
 
-__all__ = ["GAN", "Ambiguous", "Classify", "Contrast", "SparseHead", "SparseNet", "StarGAN", "Vicreg", "examples"]
+__all__ = [
+    "GAN",
+    "Ambiguous",
+    "Classify",
+    "Contrast",
+    "Detect",
+    "Example",
+    "Reconstruct",
+    "SparseHead",
+    "SparseNet",
+    "StarGAN",
+    "Vicreg",
+    "examples",
+]
+
+Example = Ambiguous | Classify | Contrast | Detect | GAN | Reconstruct | SparseHead | SparseNet | StarGAN | Vicreg
+"""One of those that there are."""
 
 
-def examples() -> tuple[Ambiguous | Classify | Contrast | GAN | SparseHead | SparseNet | StarGAN | Vicreg, ...]:
+def examples() -> tuple[Example, ...]:
     """Return one of each, and of each form, for the laws that all must obey."""
     return (
         Classify(),
@@ -26,4 +44,6 @@ def examples() -> tuple[Ambiguous | Classify | Contrast | GAN | SparseHead | Spa
         GAN(adversary=WassersteinGP()),
         Ambiguous(adversary=HingeR1(), confusion=Gaussian()),
         Ambiguous(weight="mgda"),
+        Detect(),
+        Reconstruct(absolute=0.5, slopes=0.5, features=0.1),
     )

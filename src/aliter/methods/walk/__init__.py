@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from aliter.methods.walk.latent_gradient import LatentGradient
+from aliter.methods.walk.latent_shift import LatentShift
 from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.methods.walk.published_sweep import PublishedSweep
 
-__all__ = ["MaskSweep", "PublishedSweep", "Sweep", "examples"]
+__all__ = ["LatentShift", "MaskSweep", "PublishedSweep", "Sweep", "examples"]
 
 
 def _kind(value: Any) -> str:
@@ -24,6 +25,6 @@ Sweep = Annotated[
 """How masks are grown from an attribution: called as ``(score, x, counterfactual, attribution, target) -> Walk``."""
 
 
-def examples() -> tuple[LatentGradient | MaskSweep | PublishedSweep, ...]:
+def examples() -> tuple[LatentGradient | LatentShift | MaskSweep | PublishedSweep, ...]:
     """Return one of each: what the laws of the family are tried on."""
-    return (LatentGradient(), MaskSweep(), PublishedSweep())
+    return (LatentGradient(), LatentShift(), MaskSweep(), PublishedSweep())

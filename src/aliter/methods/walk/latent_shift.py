@@ -1,0 +1,139 @@
+"""Walk along one direction in a latent space until the answer is what was asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field, PositiveFloat
+
+from aliter.core.errors import DataError
+from aliter.core.spec import Spec
+from aliter.core.walk import Walk
+
+Draw = Callable[[float], Float[np.ndarray, "C *space"]]
+"""The image at a shift."""
+Score = Callable[[Float[np.ndarray, "C *space"]], Float[np.ndarray, " K"]]
+"""The model's answer to an image."""
+Stop = Literal["target", "largest change", "largest shift"]
+_BISECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """A walk, and why it ended where it did."""
+
+    walk: Walk
+    stop: Stop
+
+
+class LatentShift(Spec):
+    """Shift a latent by ever more, twice as much each time, then close in on where the answer is ``target``.
+
+    ``setting`` is the signed shift, in units of the direction; ``t`` its size. The image may not change by more than
+    ``largest_change``; the shift may not exceed ``largest``. Frames are evenly spaced, both ends among them.
+
+    References
+    ----------
+    Cohen et al. 2021, Gifsplanation via latent shift: a simple autoencoder approach to counterfactual generation for
+    chest X-rays, arXiv:2102.09475, section 2: the shift. The search is ours.
+    """
+
+    kind: Literal["latent_shift"] = "latent_shift"
+    target: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Answer at which it ends."""
+    tolerance: PositiveFloat = 1e-3
+    """How near the answer must come to it."""
+    first: PositiveFloat = 0.05
+    """Shift that is tried first."""
+    largest: PositiveFloat = 16.0
+    """Shift beyond which it gives up."""
+    largest_change: PositiveFloat = 0.5
+    """Mean absolute change of the image, over that of the image about its mean, beyond which it gives up."""
+    frames: Annotated[int, Field(ge=2)] = 12
+
+    def __call__(self, draw: Draw, score: Score, k: int = 1, sign: Literal[-1, 0, 1] = 0) -> Shifted:
+        """Return the walk of ``draw`` from shift 0 until answer ``k`` of ``score`` is the target.
+
+        With ``sign`` 0 it goes where the first step brings the answer nearer.
+        """
+        search = _Search(self, draw, score, k)
+        end, stop = search.end(sign)
+        settings = np.linspace(0.0, end, self.frames)
+        images = np.stack([search.origin, *(draw(float(one)) for one in settings[1:])])
+        scores = np.stack([score(one) for one in images])
+        return Shifted(Walk(settings, np.abs(settings), scores, images[0], images), stop)
+
+
+@dataclass(frozen=True)
+class _Search:
+    choice: LatentShift
+    draw: Draw
+    score: Score
+    k: int
+
+    @cached_property
+    def origin(self) -> Float[np.ndarray, "C *space"]:
+        return self.draw(0.0)
+
+    def at(self, shift: float) -> tuple[float, float]:
+        """Return answer and change of the image at a shift."""
+        image, origin = self.draw(shift), self.origin
+        spread = float(np.abs(origin - origin.mean()).mean()) or 1.0
+        answer = float(self.score(image)[self.k])
+        if not np.isfinite(answer):
+            raise DataError(f"shift {shift:g}: expected a finite answer, found {answer}; choose a shorter shift")
+        return answer, float(np.abs(image - origin).mean()) / spread
+
+    def end(self, sign: int) -> tuple[float, Stop]:
+        """Return the shift at which the walk ends, and why."""
+        choice = self.choice
+        start, _ = self.at(0.0)
+        if abs(start - choice.target) <= choice.tolerance:
+            return 0.0, "target"
+        sign = sign or self.nearer()
+        low, size = 0.0, choice.first
+        while True:
+            answer, change = self.at(sign * size)
+            if change > choice.largest_change:
+                shift, stop = self.within(sign, low, size, start)
+                return sign * shift, stop
+            if (answer - choice.target) * (start - choice.target) <= 0:
+                return sign * self.crossing(sign, low, size, start), "target"
+            if size >= choice.largest:
+                return sign * size, "largest shift"
+            low, size = size, min(2 * size, choice.largest)
+
+    def nearer(self) -> int:
+        """Return the sign of the first step that brings the answer nearer to the target."""
+        gaps = [abs(self.at(sign * self.choice.first)[0] - self.choice.target) for sign in (1, -1)]
+        return 1 if gaps[0] <= gaps[1] else -1
+
+    def within(self, sign: int, low: float, high: float, start: float) -> tuple[float, Stop]:
+        """Return the largest shift whose change is allowed, or where the target is reached before it."""
+        choice, most = self.choice, low
+        for _ in range(_BISECTIONS // 2):
+            middle = (most + high) / 2
+            answer, change = self.at(sign * middle)
+            if change > choice.largest_change:
+                high = middle
+            elif (answer - choice.target) * (start - choice.target) <= 0:
+                return self.crossing(sign, most, middle, start), "target"
+            else:
+                most = middle
+        return most, "largest change"
+
+    def crossing(self, sign: int, low: float, high: float, start: float) -> float:
+        """Return a shift between two, where the answer is the target, as near as is asked for."""
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            answer, _ = self.at(sign * middle)
+            if abs(answer - self.choice.target) <= self.choice.tolerance:
+                return middle
+            if (answer - self.choice.target) * (start - self.choice.target) > 0:
+                low = middle
+            else:
+                high = middle
+        return (low + high) / 2

@@ -1,0 +1,223 @@
+"""Train the detector; judge it on slides that it never saw, every place once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int
+from pydantic import PositiveFloat
+from torch import nn
+
+from aliter.core.batch import Batch, Draw
+from aliter.core.progress import progress
+from aliter.core.rng import chance
+from aliter.core.spec import Spec
+from aliter.data.boxes import FIGURE, LOOK_ALIKE
+from aliter.data.run import Figure, Run
+from aliter.data.splits import SPLITS
+from aliter.data.tiles import Tiles
+from aliter.methods.objective.detect import Detect
+from aliter.nets.detector import Detector, FasterRCNN
+from aliter.ops.classification import wilson
+from aliter.ops.detection import average_precision, best_threshold, counted, froc, iou, matched, nearness
+from aliter.train.fit import Game, Judge, fit, recall
+from aliter.train.plan import Fit
+from aliter.workflows.concepts.gather import tiles_of
+
+if TYPE_CHECKING:
+    from aliter.workflows.concepts import Config
+
+_BATCH = 8
+_PERIOD_SHARE = 0.5
+"""Of the tiles in a batch: those with a box; the rest is drawn from all."""
+IOU = 0.5
+
+
+class Detecting(Spec):
+    """The detector and how it learns."""
+
+    net: FasterRCNN = FasterRCNN()
+    objective: Detect = Detect()
+    fit: Fit = Fit(steps=400, size=4, rate=1e-3, judge_every=100, save_every=100, keep=1, best=("f1",))
+    reach_px: PositiveFloat = 8.0
+    """Distance of two centres, in pixels of the tile, up to which they are of one object."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in some tiles, each place of a slide once."""
+
+    tile: Int[np.ndarray, " N"]
+    corners: Float32[np.ndarray, "N 4"]
+    scores: Float32[np.ndarray, " N"]
+    boxes: Float32[np.ndarray, "N 4"]
+    """The proposals behind them: where the score of each was read."""
+
+    def where(self, chosen: Bool[np.ndarray, " N"] | Int[np.ndarray, " M"]) -> "Found":
+        """Return those that are ``chosen``."""
+        return Found(self.tile[chosen], self.corners[chosen], self.scores[chosen], self.boxes[chosen])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found, against what is there."""
+
+    found: Found
+    near: Int[np.ndarray, " N"]
+    """Row of the figure that each stands for by distance, in the boxes of all tiles; -1 for none."""
+    overlapping: Bool[np.ndarray, " N"]
+    """Whether each covers a figure by half of the area of both."""
+    there: int
+    """Figures."""
+    tiles: int
+
+
+def detect(config: "Config", run: Run) -> None:
+    """Fit the detector; choose its threshold on ``val``; save what it finds, score it on ``test``."""
+    choice, tiles = config.detect, tiles_of(run)
+    net = choice.net.build(2, choice.fit.seed)
+    game = Game(choice.objective, {"detector": net}, _draws(tiles), _judge(tiles, choice, run.device))
+    fit(game, choice.fit, run, "detector")
+    net = detector_of(config, run)
+    seen = {name: judged(net, tiles, tiles.split(name), choice.reach_px, run.device) for name in SPLITS}
+    val, test = seen["val"], seen["test"]
+    threshold, _ = best_threshold(val.found.scores, val.near >= 0, val.there)
+    for name, one in seen.items():
+        _save(run, name, one)
+    run.describe({"threshold": threshold})
+    curve = froc(test.found.scores, test.near >= 0, test.there, test.tiles)
+    run.save("froc", curve, ("threshold", "false_alarms_recall"))
+    run.record(_figures(tiles, test, threshold))
+
+
+def detector_of(config: "Config", run: Run) -> Detector:
+    """Return the detector that ``detect`` trained, still."""
+    net = config.detect.net.build(2, config.detect.fit.seed)
+    recall({"detector": net}, run, "detector")
+    return net.to(run.device).eval().requires_grad_(False)
+
+
+def found_of(run: Run, split: str, threshold: float = 0.0) -> Found:
+    """Return what the detector found in a split, with at least this score."""
+    found = Found(*(run.load(f"found/{split}/{name}") for name in ("tile", "corners", "scores", "boxes")))
+    return found.where(found.scores >= threshold)
+
+
+def _save(run: Run, split: str, one: Judged) -> None:
+    found, start = one.found, f"found/{split}"
+    run.save(f"{start}/tile", found.tile, ("detection",))
+    run.save(f"{start}/corners", found.corners, ("detection", "side"))
+    run.save(f"{start}/scores", found.scores, ("detection",))
+    run.save(f"{start}/boxes", found.boxes, ("detection", "side"))
+    run.save(f"{start}/near", one.near, ("detection",))
+
+
+def _draws(tiles: Tiles) -> Draw:
+    """Return draws of training tiles, half of which hold a box at least, with their figures."""
+    train = tiles.split("train")
+    boxes = tiles.boxes.where(tiles.boxes.label == FIGURE)
+    with_any = np.intersect1d(train, tiles.boxes.image)
+    per_tile = {number: boxes.of(number).corners for number in train.tolist()}
+    most = max((len(one) for one in per_tile.values()), default=0)
+
+    def draw(seed: int, step: int, size: int) -> Batch:
+        rng = chance(seed, "step", step, "tiles")
+        some = with_any if len(with_any) else train
+        numbers = np.where(rng.random(size) < _PERIOD_SHARE, rng.choice(some, size), rng.choice(train, size))
+        corners = np.zeros((size, most, 4), np.float32)
+        for row, number in enumerate(numbers.tolist()):
+            corners[row, : len(per_tile[number])] = per_tile[number]
+        tensors = {
+            "x": torch.from_numpy(tiles.signed(numbers)),
+            "corners": torch.from_numpy(corners),
+            "count": torch.tensor([len(per_tile[number]) for number in numbers.tolist()]),
+        }
+        return Batch(step, tuple(tiles.ids[number] for number in numbers), seed, tensors)
+
+    return draw
+
+
+def _judge(tiles: Tiles, choice: Detecting, device: str) -> Judge:
+    def figures(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
+        net = nets["detector"]
+        assert isinstance(net, Detector)
+        one = judged(net, tiles, tiles.split("val"), choice.reach_px, device)
+        threshold, f1 = best_threshold(one.found.scores, one.near >= 0, one.there)
+        ap = average_precision(one.found.scores, one.overlapping, one.there)
+        return {"f1": f1, "AP50": ap, "threshold": threshold}
+
+    return figures
+
+
+def judged(net: Detector, tiles: Tiles, numbers: Int[np.ndarray, " N"], reach_px: float, device: str) -> Judged:
+    """Return what ``net`` finds in these tiles, of which each place counts once, against the figures there."""
+    parts: list[Found] = []
+    near: list[np.ndarray] = []
+    overlapping: list[np.ndarray] = []
+    there = 0
+    with progress("look", len(numbers)) as advance:
+        for start in range(0, len(numbers), _BATCH):
+            batch = numbers[start : start + _BATCH]
+            for number, one in zip(batch.tolist(), _found_in(net, tiles, batch, device), strict=True):
+                rows = np.flatnonzero((tiles.boxes.image == number) & (tiles.boxes.label == FIGURE))
+                rows = rows[tiles.answers(number, tiles.boxes.corners[rows])]
+                truth = tiles.boxes.corners[rows]
+                match = matched(nearness(one.corners, truth), one.scores, -reach_px)
+                parts.append(one)
+                near.append(np.where(match >= 0, rows[match] if len(rows) else -1, -1))
+                overlapping.append(matched(iou(one.corners, truth), one.scores, IOU) >= 0)
+                there += len(rows)
+            advance(len(batch), "")
+    found = Found(
+        *(np.concatenate([getattr(one, name) for one in parts]) for name in ("tile", "corners", "scores", "boxes"))
+    )
+    return Judged(found, np.concatenate(near), np.concatenate(overlapping), there, len(numbers))
+
+
+def _found_in(net: Detector, tiles: Tiles, numbers: Int[np.ndarray, " B"], device: str) -> list[Found]:
+    x = torch.from_numpy(tiles.signed(numbers)).to(device)
+    result = []
+    for number, one in zip(numbers.tolist(), net.detect(x), strict=True):
+        mine = tiles.answers(number, one.corners.cpu().numpy())
+        whole = Found(
+            np.full(len(one.scores), number),
+            one.corners.cpu().numpy(),
+            one.scores.cpu().numpy(),
+            one.boxes.cpu().numpy(),
+        )
+        result.append(whole.where(mine))
+    return result
+
+
+def _figures(tiles: Tiles, one: Judged, threshold: float) -> list[Figure]:
+    """Return how good the detector is on the tiles for testing, at the threshold that was chosen on others."""
+    loud = one.found.scores >= threshold
+    counts = counted(one.near[loud], one.there)
+    note = f"centre distance; threshold {threshold:.3f} chosen on val"
+    low, high = wilson(counts.recall, one.there) if one.there else (None, None)
+    ap = average_precision(one.found.scores, one.overlapping, one.there)
+    fooled, alike = _fooled(tiles, one, loud)
+    figures = [
+        Figure("F1", counts.f1, one.tiles, note=note),
+        Figure("precision", counts.precision, one.tiles, note=note),
+        Figure("recall", counts.recall, one.tiles, low, high, f"of {one.there} figures"),
+        Figure("AP50", ap, one.tiles, note="area under precision over recall at IoU 0.5"),
+    ]
+    if alike:
+        figures.append(Figure("look-alikes taken for figures", fooled / alike, one.tiles, note=f"of {alike}"))
+    return figures
+
+
+def _fooled(tiles: Tiles, one: Judged, loud: Bool[np.ndarray, " N"]) -> tuple[int, int]:
+    """Return how many look-alikes something invented lies on, and how many there are."""
+    wrong = one.found.where(loud & (one.near < 0))
+    fooled = alike = 0
+    for number in np.unique(tiles.split("test")).tolist():
+        others = tiles.boxes.of(number, LOOK_ALIKE).corners
+        others = others[tiles.answers(number, others)]
+        mine = wrong.where(wrong.tile == number)
+        fooled += int((matched(nearness(mine.corners, others), mine.scores, -8.0) >= 0).sum())
+        alike += len(others)
+    return fooled, alike

@@ -1,0 +1,68 @@
+"""Cut the slides into tiles of one size, with their boxes, split by slide."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, NonNegativeInt
+
+from aliter.core.errors import DataError, RequestError
+from aliter.core.spec import Spec
+from aliter.data.boxes import FIGURE
+from aliter.data.run import Figure, Run
+from aliter.data.simulate.tissue import Tissue
+from aliter.data.slides import Slide, drawn_slides, stored_slides
+from aliter.data.splits import SPLITS, straddling
+from aliter.data.tiles import Cut, Tiles, write_tiles
+
+if TYPE_CHECKING:
+    from aliter.workflows.concepts import Config
+
+
+class Tiling(Spec):
+    """How slides are cut."""
+
+    side: Annotated[int, Field(ge=32, multiple_of=32)] = 128
+    """Pixels of a tile along each axis."""
+    overlap: NonNegativeInt = 32
+    """Pixels that neighbours share at least: more than an object is large."""
+    empty: NonNegativeInt | None = 8
+    """Tiles for training without any box that are kept of each slide; all if None. Others keep all of theirs."""
+    seed: int = 0
+
+
+def gather(config: "Config", run: Run) -> None:
+    """Cut the slides; prove that none stands in two splits."""
+    choice = config.tiles
+    if choice.overlap >= choice.side:
+        raise RequestError(f"tiles.overlap: expected less than {choice.side}, found {choice.overlap}; lower it")
+    slides = _slides(config.images)
+    if empty := [name for place, name in enumerate(SPLITS) if all(one.split != place for one in slides)]:
+        raise DataError(f"expected slides to train, val and test, found none to {empty[0]}; split by slide anew")
+    source: dict[str, object] = (
+        config.images.model_dump(mode="json") if isinstance(config.images, Spec) else {"path": str(config.images)}
+    )
+    cut = Cut(choice.side, choice.overlap, choice.empty, choice.seed)
+    write_tiles(slides, cut, run.folder / "tiles.zarr", source)
+    tiles = Tiles(run.folder / "tiles.zarr")
+    if torn := straddling(tiles.groups, tiles.splits):
+        raise DataError(f"expected each slide in one split, found {', '.join(torn[:8])} in more; split by slide")
+    run.describe({"range": list(tiles.range), "source": source, "slides": [one.id for one in slides]})
+    figures = sum(int((one.label == FIGURE).sum()) for one in slides)
+    others = sum(int((one.label != FIGURE).sum()) for one in slides)
+    run.record(
+        [
+            Figure("slides", float(len(slides)), len(tiles), note="none in more than one split"),
+            Figure("figures", float(figures), len(tiles)),
+            Figure("look-alikes", float(others), len(tiles), note="kept in their tiles, without a box to find"),
+        ]
+    )
+
+
+def _slides(source: Path | Tissue) -> list[Slide]:
+    return drawn_slides(source) if isinstance(source, Tissue) else stored_slides(source)
+
+
+def tiles_of(run: Run) -> Tiles:
+    """Return the tiles of a run."""
+    inside = run.folder / "tiles.zarr"
+    return Tiles(inside if inside.exists() else run.path / "tiles.zarr")

@@ -1,0 +1,232 @@
+"""Show it all on one page."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from markupsafe import Markup
+from pydantic import PositiveInt
+
+from aliter.core.spec import Spec
+from aliter.data.run import Run
+from aliter.data.tiles import Tiles
+from aliter.report.figures import Axes, Band, bands
+from aliter.report.gallery import Gallery, Item, Look
+from aliter.report.page import Drawing, Drawings, Page, Prose, Section, Table, write_page
+from aliter.report.pictures import Picture, Pictures, composite, gif, png
+from aliter.report.summary import headline, provenance, stage_tables
+from aliter.workflows.concepts.discover import Named, concepts_of, planted_of, purities
+from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.patches import Patches, strip
+from aliter.workflows.concepts.score import Row, scored
+from aliter.workflows.concepts.shift import Outcome, near_box, outcomes_of, subjects, walk_of
+
+if TYPE_CHECKING:
+    from aliter.workflows.concepts import Config
+
+_HEADLINE = {
+    "F1": "F1 on slides never seen",
+    "PSNR above mean colours": "dB above mean colours, drawn",
+    "significant, concepts": "share of concepts that matter",
+    "false positives, rank, layer2": "false positives of the test",
+}
+_COLOURS = ("#ff0000", "#00ff00", "#0000ff")
+_ZOOM = 3
+
+
+class Reporting(Spec):
+    """What the page shows."""
+
+    patches: PositiveInt = 10
+    """Segments of each concept."""
+    tiles: PositiveInt = 3
+    """Tiles beside what was drawn of them."""
+    moving: PositiveInt = 6
+    """Walks that move by themselves."""
+
+
+def report(config: "Config", run: Run) -> None:
+    """Write the page; it needs no model."""
+    tiles, rows, outcomes = tiles_of(run), scored(run), outcomes_of(run)
+    look = Look(("red", "green", "blue"), tiles.range, colours=_COLOURS)
+    axes = ("shift, times what the layer gives", "score in the box")
+    walks = Gallery(_items(config, run, tiles, outcomes), look, ("drawn", "shifted"), _LEGEND, axes=axes, noun="walks")
+    page = Page(
+        title="What the detector reacts to",
+        lead="Which visual concepts raise the score of a detection, and what does pushing one do?",
+        workflow="concepts",
+        headline=headline(run, _HEADLINE),
+        sections=(
+            Section("Concepts", _concepts(config, run, tiles, rows), _ABOUT_CONCEPTS),
+            Section("Walks", (_moving(config, run, outcomes), walks), _ABOUT_WALKS),
+            Section("Controls", (_controls(rows),), _ABOUT_CONTROLS),
+            Section(
+                "What is drawn", (_drawn(config, run, tiles),), "A walk can show no more than the decoder can draw."
+            ),
+            Section("The detector", (_froc(run),), "On slides that it never saw, every place counted once."),
+            Section("All figures", stage_tables(run), "With the number of images behind each."),
+        ),
+        provenance=provenance(run, {"images": json.dumps(run.facts["source"])}),
+    )
+    write_page(page, run.folder / "report")
+
+
+_ABOUT_CONCEPTS = (
+    "Segments that a layer sees alike, tested: how often the score of a detection rises along them, against other "
+    "segments. Ranked by how far they stand out."
+)
+_ABOUT_WALKS = (
+    "Each detection pushed until its score is the target, everything re-scored by the detector itself; look-alikes are "
+    "pushed up."
+)
+_ABOUT_CONTROLS = "The same tests where nothing should be found: shuffled members, a detector that learned nothing."
+_LEGEND = {
+    "tile": "the tile as it is",
+    "drawn": "what the decoder draws of it, unshifted: where the walk starts",
+    "shifted": "where the walk ends",
+    "locality": "share of the change that lies in the box and a margin",
+    "box": "the proposal in which the score is read",
+}
+
+
+def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> list[Table]:
+    """Return a table for each layer: a row of segments for each concept, and how it was tested."""
+    tables = []
+    patches = Patches.load(run, "patches")
+    columns = (
+        "concept",
+        "segments",
+        "score",
+        "over sets",
+        "effect",
+        "p",
+        "corrected",
+        "all",
+        "held-out accuracy",
+        "drawn as",
+    )
+    for layer in config.discover.layers:
+        named = {one.name: one for one in _all_of(config, run, layer)}
+        pure = (
+            {f"{number:02d}": one for number, one in enumerate(purities(run, layer))} if tiles.kinds is not None else {}
+        )
+        mine = sorted((row for row in rows if row.layer == layer and not row.control), key=lambda row: -row.effect)
+        body = []
+        for row in mine:
+            picture = _picture(tiles, patches, named[row.name], config.report.patches)
+            kind, share = pure.get(row.name, (row.name, 1.0)) if tiles.kinds is not None else ("", 0.0)
+            body.append(_cells(row, picture, f"{kind}, {share:.0%}" if kind else ""))
+        caption = (
+            f"{layer}: p by rank among sets that are no concept; corrected by Benjamini and Hochberg; all: Bonferroni"
+        )
+        tables.append(Table(columns, body, caption, columns[2:9]))
+    return tables
+
+
+def _all_of(config: "Config", run: Run, layer: str) -> list[Named]:
+    return [*concepts_of(run, layer), *planted_of(run, layer, config.discover.method.most)]
+
+
+def _cells(row: Row, picture: Markup, kind: str) -> tuple[str | Markup, ...]:
+    held = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} – {row.accuracy_high:.2f})"
+    tests = (f"{row.rank_p:.3g}", f"{row.adjusted:.3g}", f"{row.family:.3g}")
+    spread = f"{row.low:.2f} – {row.high:.2f}"
+    return (row.name, picture, f"{row.score:.2f}", spread, f"{row.effect:.1f}", *tests, held, kind)
+
+
+def _picture(tiles: Tiles, patches: Patches, one: Named, count: int) -> Markup:
+    """Return some segments of a concept as a picture that stands in a cell."""
+    shown = Picture(png(composite(strip(tiles, patches, one.members[:count].tolist()))), one.name)
+    return Markup('<img alt="segments of {}" src="{}">').format(one.name, shown.address)
+
+
+def _items(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]) -> Iterator[Item]:
+    chosen = list(subjects(config, run, tiles))
+    for one in outcomes:
+        walk, subject = walk_of(run, one), chosen[one.subject]
+        assert walk.image is not None
+        order = np.argsort(walk.setting, kind="stable")
+        whole = tiles.signed(np.array([subject.tile]))[0]
+        numbers = {
+            "locality": one.locality,
+            "change of score": abs(one.end - one.drawn),
+            "change of the image": one.proximity,
+            "collateral": one.collateral,
+        }
+        yield Item(
+            id=f"{one.push}/{one.subject}",
+            title=one.push,
+            subtitle=f"{one.drawn:.2f} to {one.end:.2f}",
+            facets={"push": one.push, "subject": str(one.subject), "ends at": one.stop},
+            numbers=numbers,
+            frames={"drawn": _unit(walk.image[0]), "shifted": _unit(walk.image[-1]), "tile": _unit(whole)},
+            outlines={"box": near_box(subject.box, whole.shape[1:], 0.0)[None]},
+            curve=np.stack([walk.setting[order], walk.score[order, 1]], 1),
+            chosen=int(np.flatnonzero(order == len(order) - 1)[0]),
+            walk=_unit(walk.image[order]),
+            facts={
+                "tile": one.tile,
+                "score of the tile": f"{one.start:.3f}",
+                "found again at the end": f"{one.matched:.3f}",
+                "target": f"{one.target:g}",
+                "monotonicity": f"{one.monotonicity:.2f}",
+            },
+            caption="A look-alike, pushed up." if one.rise else "A detection, pushed down.",
+            warnings=() if one.reached else (f"target not reached: {one.stop}",),
+        )
+
+
+def _moving(config: "Config", run: Run, outcomes: Sequence[Outcome]) -> Pictures:
+    """Return the first walks that reach their target, each kind of push in turn, as moving pictures."""
+    pushes = list(dict.fromkeys(one.push for one in outcomes))
+    told = [one for one in outcomes if one.reached] or list(outcomes)
+    ranked = sorted(told, key=lambda one: (one.subject, pushes.index(one.push)))
+    pictures = []
+    for one in ranked[: config.report.moving]:
+        walk = walk_of(run, one)
+        assert walk.image is not None
+        frames = np.stack([np.kron(composite(frame), np.ones((_ZOOM, _ZOOM, 1), np.uint8)) for frame in walk.image])
+        pictures.append(Picture(gif(frames, 4.0), one.push, f"{one.tile}: {one.drawn:.2f} to {one.end:.2f}"))
+    return Pictures(pictures)
+
+
+def _controls(rows: Sequence[Row]) -> Table:
+    columns = ("tested", "concepts", "p < 0.05", "after Benjamini and Hochberg", "mean score")
+    body = []
+    for control in dict.fromkeys(row.control for row in rows):
+        mine = [row for row in rows if row.control == control]
+        raw, left = (sum(getattr(row, name) < 0.05 for row in mine) for name in ("rank_p", "adjusted"))
+        score = float(np.mean([row.score for row in mine]))
+        body.append((control or "the concepts", str(len(mine)), str(raw), str(left), f"{score:.2f}"))
+    return Table(columns, body, "", columns[1:])
+
+
+def _drawn(config: "Config", run: Run, tiles: Tiles) -> Pictures:
+    drawn = run.array("drawn/test")
+    numbers = tiles.split("test")[: config.report.tiles]
+    pictures = []
+    for row, x in enumerate(tiles.signed(numbers)):
+        made = np.asarray(drawn[row])
+        difference = np.clip(made - x, -1, 1)
+        side = np.concatenate([composite(one) for one in (x, made, difference)], axis=1)
+        error = float(np.square((made - x) / 2).mean())
+        caption = f"tile, drawn, difference: {-10 * np.log10(error):.1f} dB"
+        pictures.append(
+            Picture(png(np.kron(side, np.ones((2, 2, 1), np.uint8))), tiles.ids[int(numbers[row])], caption)
+        )
+    return Pictures(pictures)
+
+
+def _froc(run: Run) -> Drawings | Prose:
+    curve = run.load("froc")
+    most = float(curve[-1, 0])
+    if most <= 0:
+        return Prose("The detector invents nothing, at any threshold.")
+    line = Band("recall", curve[:, 0], curve[:, 1], curve[:, 1], curve[:, 1])
+    svg = bands([line], Axes("false alarms a tile", "recall", (0.0, most), (0.0, 1.0)), "recall against false alarms")
+    return Drawings([Drawing(svg, "Recall against false alarms", "As the threshold falls.")])
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return np.clip((np.asarray(x, np.float64) + 1) / 2, 0, 1)

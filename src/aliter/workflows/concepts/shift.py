@@ -1,0 +1,249 @@
+"""Push single detections, and ask the detector again at every frame."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import NonNegativeFloat, NonNegativeInt
+from torch import Tensor
+
+from aliter.core.errors import DataError
+from aliter.core.progress import progress
+from aliter.core.spec import Spec
+from aliter.core.walk import Walk
+from aliter.data.boxes import LOOK_ALIKE
+from aliter.data.run import Figure, Run
+from aliter.data.tiles import Tiles
+from aliter.methods.walk.latent_shift import LatentShift, Shifted
+from aliter.nets.decoder import Encoder
+from aliter.nets.detector import Detector
+from aliter.ops.detection import iou
+from aliter.ops.shift import locality, monotonicity
+from aliter.workflows.concepts.decode import decoder_of, require_agreement
+from aliter.workflows.concepts.detect import detector_of, found_of
+from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.push import Loom, Push, shifts_of
+
+if TYPE_CHECKING:
+    from aliter.workflows.concepts import Config
+
+_SAME = 0.5
+
+
+class Shifting(Spec):
+    """What is pushed, and how."""
+
+    pushes: tuple[Push, ...] = (Push(), Push(within="everywhere"))
+    detections: NonNegativeInt = 12
+    """Detections in ``test`` that are pushed down, evenly over all."""
+    look_alikes: NonNegativeInt = 4
+    """Look-alikes in ``test`` that are pushed up, where they are known."""
+    down: LatentShift = LatentShift(target=0.2)
+    up: LatentShift = LatentShift(target=0.8)
+    margin_px: NonNegativeFloat = 8.0
+    """How far beyond its box a change still counts as local."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is pushed: a box in a tile."""
+
+    tile: int
+    box: tuple[float, float, float, float]
+    rise: bool
+    """Whether it is pushed up."""
+    others: tuple[tuple[float, float, float, float], ...]
+    """What else was detected in the tile."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One walk, judged."""
+
+    subject: int
+    push: str
+    tile: str
+    rise: bool
+    stop: str
+    start: float
+    """Score in the image itself."""
+    drawn: float
+    """Score in what is drawn of it, unshifted."""
+    end: float
+    target: float
+    matched: float
+    """Score of the detection that covers the box at the end, 0 if there is none."""
+    proximity: float
+    """Mean absolute change of the image, on the scale from 0 to 1."""
+    locality: float
+    """Share of the change in the box and a margin."""
+    collateral: float
+    """Largest change of the score of another detection in the tile; NaN if there is none."""
+    monotonicity: float
+    shift: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the score is within 0.02 of the target."""
+        return abs(self.end - self.target) <= 0.02
+
+
+def shift(config: "Config", run: Run) -> None:
+    """Walk from each subject along each push; save frames and scores; say how local and how telling they are."""
+    require_agreement(config, run)
+    choice, tiles = config.shift, tiles_of(run)
+    detector = detector_of(config, run)
+    stage = config.decode.stage
+    loom = Loom(detector, Encoder(detector, stage), decoder_of(config, run, detector), f"backbone.body.layer{stage}")
+    chosen = list(subjects(config, run, tiles))
+    outcomes: list[Outcome] = []
+    with progress("shift", len(chosen) * len(choice.pushes)) as advance:
+        for number, one in enumerate(chosen):
+            for push in choice.pushes:
+                outcomes += _walked(config, run, tiles, loom, number, one, push)
+                advance(1, push.name)
+    (run.folder / "walks.json").write_text(json.dumps([asdict(one) for one in outcomes], indent=1), encoding="utf-8")
+    run.record(_figures(choice, outcomes))
+
+
+def outcomes_of(run: Run) -> list[Outcome]:
+    """Return what ``shift`` came to."""
+    return [Outcome(**row) for row in json.loads((run.path / "walks.json").read_text(encoding="utf-8"))]
+
+
+def walk_of(run: Run, one: Outcome) -> Walk:
+    """Return a walk that ``shift`` saved."""
+    start = f"walks/{one.push}/{one.subject}"
+    setting, t, score, image = (run.load(f"{start}/{name}") for name in ("setting", "t", "score", "image"))
+    return Walk(setting, t, score, image[0], image)
+
+
+def subjects(config: "Config", run: Run, tiles: Tiles) -> Iterator[Subject]:
+    """Yield the detections and look-alikes that are pushed."""
+    choice = config.shift
+    found = found_of(run, "test", run.facts["threshold"])
+    rows = np.unique(np.linspace(0, len(found.tile) - 1, min(choice.detections, len(found.tile))).round().astype(int))
+    for row in rows.tolist():
+        tile = int(found.tile[row])
+        others = found.boxes[(found.tile == tile) & (np.arange(len(found.tile)) != row)]
+        yield Subject(tile, _corners(found.boxes[row]), False, tuple(_corners(one) for one in others))
+    boxes = tiles.boxes.where(np.isin(tiles.boxes.image, tiles.split("test")) & (tiles.boxes.label == LOOK_ALIKE))
+    mine = [row for row in range(len(boxes)) if tiles.answers(int(boxes.image[row]), boxes.corners[row : row + 1])[0]]
+    for row in mine[:: max(1, len(mine) // max(1, choice.look_alikes))][: choice.look_alikes]:
+        tile = int(boxes.image[row])
+        others = found.boxes[found.tile == tile]
+        yield Subject(tile, _corners(boxes.corners[row]), True, tuple(_corners(one) for one in others))
+
+
+def _corners(row: np.ndarray) -> tuple[float, float, float, float]:
+    left, top, right, low = row.tolist()
+    return left, top, right, low
+
+
+def _walked(
+    config: "Config", run: Run, tiles: Tiles, loom: Loom, number: int, one: Subject, push: Push
+) -> list[Outcome]:
+    """Make one walk, save it, and return how it went; nothing where there is no direction."""
+    x = torch.from_numpy(tiles.signed(np.array([one.tile]))).to(run.device)
+    box = torch.tensor([one.box], device=run.device)
+    try:
+        shifts = shifts_of(config, run, loom, x, box, push)
+    except DataError:
+        return []
+    search = config.shift.up if one.rise else config.shift.down
+
+    def draw(amount: float) -> Float[np.ndarray, "3 H W"]:
+        return np.asarray(loom.draw(x, shifts, amount)[0].cpu().numpy())
+
+    def score(image: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, " K"]:
+        return np.asarray(box_scores(loom.detector, torch.from_numpy(image)[None].to(run.device), box)[0])
+
+    found = search(draw, score, 1)
+    start = f"walks/{push.name}/{number}"
+    for name, values, axes in (
+        ("setting", found.walk.setting, ("step",)),
+        ("t", found.walk.t, ("step",)),
+        ("score", found.walk.score, ("step", "class")),
+    ):
+        run.save(f"{start}/{name}", values, axes)
+    assert found.walk.image is not None
+    run.save(f"{start}/image", found.walk.image.astype(np.float32), ("step", "channel", "y", "x"))
+    return [_judged(config, loom, tiles, number, one, push, found, float(score(x[0].cpu().numpy())[1]))]
+
+
+@torch.no_grad()
+def box_scores(net: Detector, x: Tensor, boxes: Tensor) -> Float[np.ndarray, "N K"]:
+    """Return the probabilities of each class in each of these boxes of one image."""
+    return np.asarray(net.box_logits(x, [boxes]).softmax(-1).cpu().numpy())
+
+
+def _judged(
+    config: "Config", loom: Loom, tiles: Tiles, number: int, one: Subject, push: Push, found: Shifted, start: float
+) -> Outcome:
+    walk, device = found.walk, next(loom.detector.parameters()).device
+    assert walk.image is not None
+    first, last = walk.image[0], walk.image[-1]
+    change = np.abs(last - first).sum(axis=0)
+    again = loom.detector.detect(torch.from_numpy(last)[None].to(device))[0]
+    overlap = iou(np.array([one.box]), again.corners.cpu().numpy())[0]
+    matched = float(np.where(overlap >= _SAME, again.scores.cpu().numpy(), 0.0).max(initial=0.0))
+    collateral = float("nan")
+    if one.others:
+        boxes = torch.tensor(one.others, device=device)
+        before, after = (box_scores(loom.detector, torch.from_numpy(x)[None].to(device), boxes) for x in (first, last))
+        collateral = float(np.abs(after[:, 1] - before[:, 1]).max())
+    return Outcome(
+        subject=number,
+        push=push.name,
+        tile=tiles.ids[one.tile],
+        rise=one.rise,
+        stop=found.stop,
+        start=start,
+        drawn=float(walk.score[0, 1]),
+        end=float(walk.score[-1, 1]),
+        target=(config.shift.up if one.rise else config.shift.down).target,
+        matched=matched,
+        proximity=float(np.abs(last - first).mean() / 2),
+        locality=locality(change, near_box(one.box, change.shape, config.shift.margin_px)),
+        collateral=collateral,
+        monotonicity=monotonicity(np.abs(walk.setting), walk.score[:, 1] if one.rise else -walk.score[:, 1]),
+        shift=float(walk.setting[-1]),
+    )
+
+
+def near_box(box: tuple[float, ...], shape: tuple[int, ...], margin: float) -> np.ndarray:
+    """Return which pixels lie in a box, or nearer to it than ``margin`` along both axes."""
+    left, top, right, low = box
+    rows, columns = np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5
+    down = (rows >= top - margin) & (rows <= low + margin)
+    across = (columns >= left - margin) & (columns <= right + margin)
+    return np.asarray(down[:, None] & across[None])
+
+
+def _figures(choice: Shifting, outcomes: list[Outcome]) -> list[Figure]:
+    """Return, for each push, how often the target was reached, and how local it was."""
+    figures = []
+    for push in choice.pushes:
+        mine = [one for one in outcomes if one.push == push.name]
+        if not mine:
+            continue
+        allowed = [one for one in mine if one.stop == "target"]
+        note = f"{len(allowed)} of {len(mine)} reach it before image or shift go too far"
+        figures.append(
+            Figure(f"target reached, {push.name}", float(np.mean([one.reached for one in mine])), len(mine), note=note)
+        )
+        for name, label in (
+            ("locality", "change in and near the box"),
+            ("proximity", "change of the image"),
+            ("monotonicity", "monotonicity"),
+            ("collateral", "largest change of another detection"),
+        ):
+            values = np.array([getattr(one, name) for one in mine])
+            known = values[np.isfinite(values)]
+            if len(known):
+                figures.append(Figure(f"{label}, {push.name}", float(known.mean()), len(known), note="mean"))
+    return figures
