@@ -65,7 +65,8 @@ def test_every_concept_is_tested_and_controls_too(config: Config, run: Run) -> N
         for direction in cavs_of(run, layer).values():
             assert np.linalg.norm(direction) == pytest.approx(1, abs=1e-5)
     for row in rows:
-        assert 0 <= row.low <= row.score <= row.high <= 1
+        assert 0 <= row.low <= row.score + 1e-9
+        assert row.score - 1e-9 <= row.high <= 1
         assert row.rank_p <= row.adjusted <= row.family <= 1
 
 

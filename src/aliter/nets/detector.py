@@ -127,7 +127,7 @@ class Detector(nn.Module):
         """Return by how much the body sees images larger than they are."""
         return 1.0 if self.choice.side is None else self.choice.side / x.shape[-1]
 
-    def forward(self, x: Float[Tensor, "B 3 H W"], corners: Sequence[Float[Tensor, "N 4"]]) -> dict[str, Tensor]:
+    def forward(self, x: Float[Tensor, "B 3 H W"], corners: Sequence[Float[Tensor, "_ 4"]]) -> dict[str, Tensor]:
         """Return the four losses for images with objects in these boxes; in training mode."""
         shown, features, sizes = self._features(x)
         boxes = [one * self.zoom(x) for one in corners]
@@ -136,7 +136,7 @@ class Detector(nn.Module):
         _, more = self.roi_heads(features, proposals, sizes, targets)
         return {name.removeprefix("loss_"): value for name, value in (found | more).items()}
 
-    def box_logits(self, x: Float[Tensor, "B 3 H W"], corners: Sequence[Float[Tensor, "N 4"]]) -> Float[Tensor, "M K"]:
+    def box_logits(self, x: Float[Tensor, "B 3 H W"], corners: Sequence[Float[Tensor, "_ 4"]]) -> Float[Tensor, "M K"]:
         """Return the logits of each class in each of these boxes of each image, in order; differentiable.
 
         What proposes boxes is not asked, so the answer exists whatever the image has become.
