@@ -7,7 +7,7 @@ from aliter.core.errors import DataError
 from aliter.methods.concept.ace import ACE, recurs
 from aliter.methods.concept.cav import Kind, cav
 from aliter.methods.concept.craft import CRAFT, sobol_total
-from aliter.methods.concept.significance import drawn_sets, held_out, rank_p, score_table, significance
+from aliter.methods.concept.significance import Scores, drawn_sets, held_out, rank_p, score_table, significance
 from aliter.methods.concept.tcav import tcav_score
 from aliter.ops.stats import paired_t
 
@@ -83,7 +83,7 @@ def test_a_set_that_is_no_concept_passes_the_rank_as_often_as_said_and_the_paire
     null = score_table(
         gradients, [rows[one] for one in drawn_sets(300, 20, np.arange(200, 400), rng)], negatives, "mean_difference"
     )
-    found = [significance(scores, null[:150]) for scores in null[150:]]
+    found = [significance(null[row : row + 1], null[:150]) for row in range(150, 300)]
     ranked = np.mean([one.rank_p < 0.05 for one in found])
     assert ranked < 0.12
     assert np.mean([one.t_p < 0.05 for one in found]) > 2 * max(ranked, 0.05)
@@ -97,10 +97,10 @@ def test_a_concept_along_which_answers_rise_stands_out() -> None:
         gradients, [rows[one] for one in drawn_sets(60, 20, np.arange(200, 400), rng)], negatives, "mean_difference"
     )
     concept = rng.normal(size=(20, 12)) + 3 * along / np.linalg.norm(along)
-    found = significance(score_table(gradients, [concept], negatives, "mean_difference")[0], null)
+    found = significance(score_table(gradients, [concept], negatives, "mean_difference"), null)
     assert found.rank_p == pytest.approx(1 / 61)
     assert found.effect > 3
-    against = significance(score_table(gradients, [-concept], negatives, "mean_difference")[0], null)
+    against = significance(score_table(gradients, [-concept], negatives, "mean_difference"), null)
     assert against.rank_p == pytest.approx(1 / 61)
     assert against.effect < -3
 
@@ -108,26 +108,39 @@ def test_a_concept_along_which_answers_rise_stands_out() -> None:
 def test_a_loss_falls_where_a_logit_rises() -> None:
     rows, gradients, rng = pool()
     concept = gradients.mean(axis=0) + rng.normal(size=(20, 12))
-    up = score_table(gradients, [concept], [rows[:20]], "mean_difference")[0, 0]
-    down = score_table(-gradients, [concept], [rows[:20]], "mean_difference")[0, 0]
-    assert up + down == pytest.approx(1)
+    up = score_table(gradients, [concept], [rows[:20]], "mean_difference")
+    down = score_table(-gradients, [concept], [rows[:20]], "mean_difference")
+    assert up.share + down.share == pytest.approx(1)
+    assert up.lean == pytest.approx(-down.lean)
 
 
 @pytest.mark.parametrize("kind", ["mean_difference", "pattern"])
 def test_scores_of_all_pairs_equal_their_slow_twin(kind: Kind) -> None:
     rows, gradients, rng = pool()
     sets, negatives = ([rows[one] for one in drawn_sets(4, 9, np.arange(400), rng)] for _ in range(2))
-    slow = [[tcav_score(gradients, cav(one, other, kind)) for other in negatives] for one in sets]
-    np.testing.assert_array_equal(score_table(gradients, sets, negatives, kind), slow)
+    fast = score_table(gradients, sets, negatives, kind)
+    for one, shares, leans in zip(sets, fast.share, fast.lean, strict=True):
+        for other, share, lean in zip(negatives, shares, leans, strict=True):
+            direction = cav(one, other, kind)
+            assert share == tcav_score(gradients, direction)
+            assert lean == pytest.approx(np.mean([row @ direction / np.linalg.norm(row) for row in gradients]))
 
 
 def test_the_paired_t_is_the_one_of_the_same_sets() -> None:
     rng = np.random.default_rng(1)
-    scores, null = rng.random(20), rng.random((30, 20))
-    assert significance(scores, null).t_p == pytest.approx(paired_t(scores, np.diag(null[:20, :20]))[1])
-    assert rank_p(null[:1].mean(0), null) >= 1 / 31
+    scores, null = (Scores(rng.random((count, 20)), rng.normal(size=(count, 20))) for count in (1, 30))
+    found = significance(scores, null)
+    assert found.t_p == pytest.approx(paired_t(scores.share[0], np.diag(null.share[:20, :20]))[1])
+    assert found.rank_p == rank_p(float(scores.lean.mean()), null.lean.mean(1))
     with pytest.raises(DataError, match="two or more sets"):
         significance(scores, null[:1])
+
+
+def test_a_rank_by_hand() -> None:
+    null = np.array([-2.0, -1, 0, 1, 2])
+    assert rank_p(5.0, null) == 1 / 6
+    assert rank_p(-1.5, null) == 3 / 6
+    assert rank_p(0.0, null) == 1
 
 
 def test_accuracy_is_of_examples_not_learned_from() -> None:

@@ -12,6 +12,7 @@ from aliter.ops.detection import (
     average_precision,
     best_threshold,
     counted,
+    distinct,
     froc,
     iou,
     matched,
@@ -54,6 +55,14 @@ def test_nothing_there_or_nothing_found() -> None:
     assert matched(nearness(none, np.ones((2, 4))), np.ones(0), -3).tolist() == []
     assert math.isnan(average_precision(SCORES, RIGHT, 0))
     assert best_threshold(np.zeros(0), np.zeros(0, bool), 3) == (0.5, 0.0)
+
+
+def test_what_two_tiles_find_of_one_object_is_one() -> None:
+    corners = np.array([[0.0, 0, 2, 2], [1, 0, 3, 2], [1.5, 0, 3.5, 2], [9, 9, 11, 11]])
+    scores, tile = np.array([0.5, 0.9, 0.8, 0.1]), np.array([0, 1, 1, 0])
+    assert distinct(corners, scores, tile, 2).tolist() == [1, 2, 3]
+    assert distinct(corners, scores, np.zeros(4, int), 2).tolist() == [0, 1, 2, 3]
+    assert distinct(corners[:0], scores[:0], tile[:0], 2).tolist() == []
 
 
 def test_precision_and_recall_by_hand() -> None:

@@ -157,9 +157,16 @@ class Tiles(Images):
         """What each pixel belongs to, where that is known."""
         return np.asarray(layout.array(self.root, "kinds/0")[...]) if "kinds/0" in self.root else None
 
-    def answers(self, number: int, corners: Float32[np.ndarray, "N 4"]) -> Bool[np.ndarray, " N"]:
-        """Return which of these boxes of a tile it answers for: those whose centre is in no other tile's part."""
+    def answers(
+        self, number: int, corners: Float32[np.ndarray, "N 4"], margin_px: float = 0.0
+    ) -> Bool[np.ndarray, " N"]:
+        """Return which boxes of a tile it answers for: those whose centre is in its part, or in a margin around."""
         _, y, x, left, top, right, low = self.places[number].tolist()
         across, down = ((corners[:, :2] + corners[:, 2:]) / 2 + np.array([x, y], np.float32)).T
-        found: np.ndarray = (across >= left) & (across < right) & (down >= top) & (down < low)
+        found: np.ndarray = (
+            (across >= left - margin_px)
+            & (across < right + margin_px)
+            & (down >= top - margin_px)
+            & (down < low + margin_px)
+        )
         return found

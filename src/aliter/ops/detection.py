@@ -82,6 +82,24 @@ def counted(match: Int[np.ndarray, " N"], there: int) -> Counts:
     return Counts(found, len(match) - found, there - found)
 
 
+def distinct(
+    corners: Float[np.ndarray, "N 4"],
+    scores: Float[np.ndarray, " N"],
+    source: Int[np.ndarray, " N"],
+    reach: float | int,
+) -> Int[np.ndarray, " M"]:
+    """Return the rows that are left, in order, if of two whose centres are within ``reach`` the surer one stays.
+
+    Only those of different ``source``, as overlapping tiles, hide each other.
+    """
+    near = nearness(corners, corners) >= -reach
+    kept: list[int] = []
+    for row in np.argsort(-scores, kind="stable").tolist():
+        if not any(near[row, other] and source[row] != source[other] for other in kept):
+            kept.append(row)
+    return np.array(sorted(kept), np.int64)
+
+
 def average_precision(scores: Float[np.ndarray, " N"], right: Bool[np.ndarray, " N"], there: int) -> float:
     """Return the area under precision over recall, precision made to fall; NaN if nothing is there.
 

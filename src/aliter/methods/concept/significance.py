@@ -16,45 +16,63 @@ Rows = Float[np.ndarray, "_ D"]
 
 
 @dataclass(frozen=True)
+class Scores:
+    """What directions from R other sets to each of S sets come to."""
+
+    share: Float64[np.ndarray, "S R"]
+    """Share of answers that rise along each: the published score."""
+    lean: Float64[np.ndarray, "S R"]
+    """Mean cosine between the gradients and each: how much of the rise it takes part in, from -1 to 1."""
+
+    def __getitem__(self, rows: slice) -> "Scores":
+        """Return the scores of some of the sets."""
+        return Scores(self.share[rows], self.lean[rows])
+
+
+@dataclass(frozen=True)
 class Tested:
     """What a concept came to, over all sets that it was compared with."""
 
-    scores: Float64[np.ndarray, " R"]
-    """Share of answers that rise along it, once for each set."""
+    share: float
+    """Mean share of answers that rise along it."""
+    lean: float
+    """Mean cosine with the gradients."""
     t_p: float
-    """Two-sided p of the paired t against sets that are no concept, as published."""
+    """Two-sided p of the paired t of the shares against sets that are no concept, as published."""
     flip_p: float
     """The same by flips of signs."""
     rank_p: float
-    """Two-sided p of its mean score among the means of many sets that are no concept."""
+    """Two-sided p of its lean among those of many sets that are no concept."""
     effect: float
-    """Mean score less the median of those, in their standard deviations; NaN if all are equal."""
-
-    @property
-    def score(self) -> float:
-        """The mean score."""
-        return float(self.scores.mean())
+    """Lean less the median of those, in their standard deviations; NaN if all are equal."""
 
 
-def score_table(
-    gradients: Rows, sets: Sequence[Rows], negatives: Sequence[Rows], kind: Kind
-) -> Float64[np.ndarray, "S R"]:
-    """Return the share of answers that rise along each of ``sets``, against each of ``negatives``.
+def score_table(gradients: Rows, sets: Sequence[Rows], negatives: Sequence[Rows], kind: Kind) -> Scores:
+    """Return how answers change along the direction from each of ``negatives`` to each of ``sets``.
 
     Two sets apart, ``mean_difference`` and ``pattern`` point from mean to mean, which needs no fit for each pair.
     """
+    lengths = np.linalg.norm(gradients.astype(float), axis=1, keepdims=True)
+    steepest = (gradients / np.where(lengths > 0, lengths, 1)).mean(axis=0)
     if kind in ("mean_difference", "pattern"):
-        along, away = (gradients.astype(float) @ _means(rows).T for rows in (sets, negatives))
-        return np.stack([(along > other[:, None]).mean(axis=0) for other in away.T], axis=1)
-    return np.array([[tcav_score(gradients, cav(one, other, kind)) for other in negatives] for one in sets])
+        heads, tails = _means(sets), _means(negatives)
+        along, away = (gradients.astype(float) @ means.T for means in (heads, tails))
+        share = np.stack([(along > other[:, None]).mean(axis=0) for other in away.T], axis=1)
+        far = np.stack([np.linalg.norm(heads - tail, axis=1) for tail in tails], axis=1)
+        lean = (heads @ steepest)[:, None] - (tails @ steepest)[None]
+        return Scores(share, lean / np.where(far > 0, far, 1))
+    directions = [[cav(one, other, kind) for other in negatives] for one in sets]
+    share = np.array([[tcav_score(gradients, direction) for direction in row] for row in directions])
+    return Scores(share, np.array([[float(steepest @ direction) for direction in row] for row in directions]))
 
 
-def significance(scores: Float64[np.ndarray, " R"], null: Float64[np.ndarray, "S R"]) -> Tested:
-    """Return the tests of a concept's ``scores`` against those of S sets that are no concept, on the same R sets.
+def significance(scores: Scores, null: Scores) -> Tested:
+    """Return the tests of one concept's ``scores`` against those of sets that are no concept, on the same R others.
 
-    The paired tests take the R sets for the sample, and set them against the first of the S. All R directions share
-    the concept's own examples, so they are not independent, and a set that is no concept may pass too often. The
-    rank among S such sets is right by its making: under the null hypothesis the concept is one of them.
+    The paired tests take the R sets for the sample, and set them against the first of the others. All R directions
+    share the concept's own examples, so they are not independent, and a set that is no concept may pass too often. The
+    rank among many such sets is right by its making: under the null hypothesis the concept is one of them. It is of
+    the lean, since shares are all 1 where answers hang on much.
 
     Raises
     ------
@@ -66,21 +84,22 @@ def significance(scores: Float64[np.ndarray, " R"], null: Float64[np.ndarray, "S
     Kim et al. 2018, Interpretability beyond feature attribution, arXiv:1711.11279, section 3.5: the t-test.
     Phipson and Smyth 2010, Permutation p-values should never be zero, equation 2: the rank.
     """
-    if len(null) < 2:
-        raise DataError(f"expected two or more sets that are no concept, found {len(null)}; draw more")
-    means, middle = null.mean(axis=1), float(np.median(null.mean(axis=1)))
-    spread = float(means.std(ddof=1))
-    effect = (float(scores.mean()) - middle) / spread if spread > 0 else float("nan")
-    paired = null[np.arange(len(scores)) % len(null), np.arange(len(scores))]
-    return Tested(scores, paired_t(scores, paired)[1], sign_flip_p(scores, paired), rank_p(scores, null), effect)
+    if len(null.share) < 2:
+        raise DataError(f"expected two or more sets that are no concept, found {len(null.share)}; draw more")
+    shares, place = scores.share[0], np.arange(scores.share.shape[1])
+    paired = null.share[place % len(null.share), place]
+    leans, lean = null.lean.mean(axis=1), float(scores.lean[0].mean())
+    spread = float(leans.std(ddof=1))
+    effect = (lean - float(np.median(leans))) / spread if spread > 0 else float("nan")
+    tests = paired_t(shares, paired)[1], sign_flip_p(shares, paired), rank_p(lean, leans)
+    return Tested(float(shares.mean()), lean, *tests, effect)
 
 
-def rank_p(scores: Float64[np.ndarray, " R"], null: Float64[np.ndarray, "S R"]) -> float:
-    """Return the two-sided p of a mean score among the means of sets that are no concept; never 0."""
-    means = null.mean(axis=1)
-    middle = float(np.median(means))
-    beyond = int((np.abs(means - middle) >= abs(float(scores.mean()) - middle) - 1e-12).sum())
-    return (1 + beyond) / (1 + len(means))
+def rank_p(value: float, null: Float64[np.ndarray, " S"]) -> float:
+    """Return the two-sided p of ``value`` among those of ``null``: the share as far from their median; never 0."""
+    middle = float(np.median(null))
+    beyond = int((np.abs(null - middle) >= abs(value - middle) - 1e-12).sum())
+    return (1 + beyond) / (1 + len(null))
 
 
 @dataclass(frozen=True)

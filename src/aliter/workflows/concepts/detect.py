@@ -21,7 +21,7 @@ from aliter.data.tiles import Tiles
 from aliter.methods.objective.detect import Detect
 from aliter.nets.detector import Detector, FasterRCNN
 from aliter.ops.classification import wilson
-from aliter.ops.detection import average_precision, best_threshold, counted, froc, iou, matched, nearness
+from aliter.ops.detection import average_precision, best_threshold, counted, distinct, froc, iou, matched, nearness
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fit
 from aliter.workflows.concepts.gather import tiles_of
@@ -152,43 +152,54 @@ def _judge(tiles: Tiles, choice: Detecting, device: str) -> Judge:
 
 
 def judged(net: Detector, tiles: Tiles, numbers: Int[np.ndarray, " N"], reach_px: float, device: str) -> Judged:
-    """Return what ``net`` finds in these tiles, of which each place counts once, against the figures there."""
-    parts: list[Found] = []
+    """Return what ``net`` finds in these tiles, against the figures there, slide by slide: every place counts once.
+
+    Of what two tiles find within ``reach_px``, about the border between what they answer for, the surer one stays.
+    """
+    found = _found_in(net, tiles, numbers, reach_px, device)
+    places, boxes = tiles.places, tiles.boxes
+    rows = np.flatnonzero(np.isin(boxes.image, numbers) & (boxes.label == FIGURE))
+    rows = rows[[bool(tiles.answers(int(boxes.image[row]), boxes.corners[row : row + 1])[0]) for row in rows]]
+    kept: list[np.ndarray] = []
     near: list[np.ndarray] = []
     overlapping: list[np.ndarray] = []
-    there = 0
+    for slide in np.unique(places[numbers, 0]):
+        mine = np.flatnonzero(places[found.tile, 0] == slide)
+        seen = _on_slide(tiles, found.tile[mine], found.corners[mine])
+        single = distinct(seen, found.scores[mine], found.tile[mine], reach_px)
+        mine, seen = mine[single], seen[single]
+        truth = rows[places[boxes.image[rows], 0] == slide]
+        there = _on_slide(tiles, boxes.image[truth], boxes.corners[truth])
+        match = matched(nearness(seen, there), found.scores[mine], -reach_px)
+        kept.append(mine)
+        near.append(np.where(match >= 0, truth[match] if len(truth) else -1, -1))
+        overlapping.append(matched(iou(seen, there), found.scores[mine], IOU) >= 0)
+    return Judged(
+        found.where(np.concatenate(kept)), np.concatenate(near), np.concatenate(overlapping), len(rows), len(numbers)
+    )
+
+
+def _on_slide(
+    tiles: Tiles, tile: Int[np.ndarray, " N"], corners: Float32[np.ndarray, "N 4"]
+) -> Float32[np.ndarray, "N 4"]:
+    """Return boxes of tiles in pixels of their slide."""
+    return np.asarray(corners + np.tile(tiles.places[tile][:, [2, 1]], 2).astype(np.float32))
+
+
+def _found_in(net: Detector, tiles: Tiles, numbers: Int[np.ndarray, " N"], reach_px: float, device: str) -> Found:
+    """Return what is found in these tiles, in or near the part that each answers for."""
+    parts: list[Found] = []
     with progress("look", len(numbers)) as advance:
         for start in range(0, len(numbers), _BATCH):
             batch = numbers[start : start + _BATCH]
-            for number, one in zip(batch.tolist(), _found_in(net, tiles, batch, device), strict=True):
-                rows = np.flatnonzero((tiles.boxes.image == number) & (tiles.boxes.label == FIGURE))
-                rows = rows[tiles.answers(number, tiles.boxes.corners[rows])]
-                truth = tiles.boxes.corners[rows]
-                match = matched(nearness(one.corners, truth), one.scores, -reach_px)
-                parts.append(one)
-                near.append(np.where(match >= 0, rows[match] if len(rows) else -1, -1))
-                overlapping.append(matched(iou(one.corners, truth), one.scores, IOU) >= 0)
-                there += len(rows)
+            x = torch.from_numpy(tiles.signed(batch)).to(device)
+            for number, one in zip(batch.tolist(), net.detect(x), strict=True):
+                corners, scores, boxes = (value.cpu().numpy() for value in (one.corners, one.scores, one.boxes))
+                whole = Found(np.full(len(scores), number), corners, scores, boxes)
+                parts.append(whole.where(tiles.answers(number, corners, reach_px / 2)))
             advance(len(batch), "")
-    found = Found(
-        *(np.concatenate([getattr(one, name) for one in parts]) for name in ("tile", "corners", "scores", "boxes"))
-    )
-    return Judged(found, np.concatenate(near), np.concatenate(overlapping), there, len(numbers))
-
-
-def _found_in(net: Detector, tiles: Tiles, numbers: Int[np.ndarray, " B"], device: str) -> list[Found]:
-    x = torch.from_numpy(tiles.signed(numbers)).to(device)
-    result = []
-    for number, one in zip(numbers.tolist(), net.detect(x), strict=True):
-        mine = tiles.answers(number, one.corners.cpu().numpy())
-        whole = Found(
-            np.full(len(one.scores), number),
-            one.corners.cpu().numpy(),
-            one.scores.cpu().numpy(),
-            one.boxes.cpu().numpy(),
-        )
-        result.append(whole.where(mine))
-    return result
+    names = ("tile", "corners", "scores", "boxes")
+    return Found(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
 
 
 def _figures(tiles: Tiles, one: Judged, threshold: float) -> list[Figure]:
@@ -216,8 +227,7 @@ def _fooled(tiles: Tiles, one: Judged, loud: Bool[np.ndarray, " N"]) -> tuple[in
     fooled = alike = 0
     for number in np.unique(tiles.split("test")).tolist():
         others = tiles.boxes.of(number, LOOK_ALIKE).corners
-        others = others[tiles.answers(number, others)]
         mine = wrong.where(wrong.tile == number)
         fooled += int((matched(nearness(mine.corners, others), mine.scores, -8.0) >= 0).sum())
-        alike += len(others)
+        alike += int(tiles.answers(number, others).sum())
     return fooled, alike

@@ -73,8 +73,9 @@ def report(config: "Config", run: Run) -> None:
 
 
 _ABOUT_CONCEPTS = (
-    "Segments that a layer sees alike, tested: how often the score of a detection rises along them, against other "
-    "segments. Ranked by how far they stand out."
+    "Segments that a layer sees alike, tested against other segments. Score: the share of detections whose answer "
+    "rises along them. Lean: the mean cosine with the gradient of the answer; concepts are ranked by how far it stands "
+    "out, in standard deviations of sets that are no concept."
 )
 _ABOUT_WALKS = (
     "Each detection pushed until its score is the target, everything re-scored by the detector itself; look-alikes are "
@@ -99,6 +100,7 @@ def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> 
         "segments",
         "score",
         "over sets",
+        "lean",
         "effect",
         "p",
         "corrected",
@@ -120,7 +122,7 @@ def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> 
         caption = (
             f"{layer}: p by rank among sets that are no concept; corrected by Benjamini and Hochberg; all: Bonferroni"
         )
-        tables.append(Table(columns, body, caption, columns[2:9]))
+        tables.append(Table(columns, body, caption, columns[2:10]))
     return tables
 
 
@@ -132,7 +134,7 @@ def _cells(row: Row, picture: Markup, kind: str) -> tuple[str | Markup, ...]:
     held = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} – {row.accuracy_high:.2f})"
     tests = (f"{row.rank_p:.3g}", f"{row.adjusted:.3g}", f"{row.family:.3g}")
     spread = f"{row.low:.2f} – {row.high:.2f}"
-    return (row.name, picture, f"{row.score:.2f}", spread, f"{row.effect:.1f}", *tests, held, kind)
+    return (row.name, picture, f"{row.score:.2f}", spread, f"{row.lean:.2f}", f"{row.effect:.1f}", *tests, held, kind)
 
 
 def _picture(tiles: Tiles, patches: Patches, one: Named, count: int) -> Markup:

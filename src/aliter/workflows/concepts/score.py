@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32
 from pydantic import PositiveFloat, PositiveInt
 
 from aliter.core.errors import DataError
@@ -17,7 +17,7 @@ from aliter.core.spec import Spec
 from aliter.data.run import Figure, Run
 from aliter.data.tiles import Tiles
 from aliter.methods.concept.cav import Kind, cav
-from aliter.methods.concept.significance import Tested, drawn_sets, held_out, score_table, significance
+from aliter.methods.concept.significance import Held, Scores, Tested, drawn_sets, held_out, score_table, significance
 from aliter.nets.detector import Detector
 from aliter.nets.layers import inserted, watched
 from aliter.ops.stats import benjamini_hochberg, bonferroni
@@ -63,9 +63,12 @@ class Row:
     name: str
     size: int
     score: float
+    """Mean share of the detections whose answer rises along it."""
     low: float
     """Lowest over the sets."""
     high: float
+    lean: float
+    """Mean cosine between the gradients of the answers and the concept."""
     accuracy: float
     accuracy_low: float
     accuracy_high: float
@@ -172,7 +175,7 @@ class _Bench:
         return id(self)
 
     @cache  # noqa: B019
-    def against(self, size: int) -> tuple[list[np.ndarray], Float64[np.ndarray, "S R"]]:
+    def against(self, size: int) -> tuple[list[np.ndarray], Scores]:
         """Return the sets that concepts of a size are compared with, and the scores of sets that are none.
 
         The two are drawn from different halves of the segments.
@@ -189,10 +192,11 @@ class _Bench:
         """Return a concept, tested."""
         members = self.own[one.members]
         negatives, null = self.against(len(members))
-        scores = score_table(self.gradients, [members], negatives, self.choice.kind)[0]
+        scores = score_table(self.gradients, [members], negatives, self.choice.kind)
         result = significance(scores, null[: self.choice.nulls])
         held = held_out(members, negatives, self.choice.kind, chance(self.choice.seed, "held", one.key))
-        return _row(one, result, len(members), (held.share, held.low, held.high), control)
+        ends = float(scores.share.min()), float(scores.share.max())
+        return _row(one, result, len(members), ends, held, control)
 
     def shuffled(self, concepts: Sequence[Named]) -> list[Named]:
         """Return sets of the same sizes, drawn from the members of all concepts together."""
@@ -204,35 +208,39 @@ class _Bench:
         """Return how often each test takes a set that is no concept for one."""
         size = min(40, len(self.own), len(self.pool) // 2)
         _, null = self.against(size)
-        known, fresh = null[: self.choice.nulls], null[self.choice.nulls :]
-        results = [significance(scores, known) for scores in fresh]
+        known = null[: self.choice.nulls]
+        places = range(self.choice.nulls, self.choice.nulls + self.choice.checks)
+        results = [significance(null[place : place + 1], known) for place in places]
         short = self.layer.rpartition(".")[2]
-        note = f"share of {len(fresh)} sets that are no concept with p < {self.choice.alpha:g}"
+        note = f"share of {len(results)} sets that are no concept with p < {self.choice.alpha:g}"
         return [
             Figure(
                 f"false positives, {name}, {short}",
                 float(np.mean([getattr(one, field) < self.choice.alpha for one in results])),
-                len(fresh),
+                len(results),
                 note=note,
             )
             for name, field in (("rank", "rank_p"), ("paired t", "t_p"), ("sign flips", "flip_p"))
         ]
 
 
-def _row(one: Named, result: Tested, size: int, held: tuple[float, float, float], control: str) -> Row:
+def _row(one: Named, result: Tested, size: int, ends: tuple[float, float], held: Held, control: str) -> Row:
     return Row(
-        one.layer,
-        one.name,
-        size,
-        result.score,
-        float(result.scores.min()),
-        float(result.scores.max()),
-        *held,
-        result.t_p,
-        result.flip_p,
-        result.rank_p,
-        result.effect,
-        control,
+        layer=one.layer,
+        name=one.name,
+        size=size,
+        score=result.share,
+        low=ends[0],
+        high=ends[1],
+        lean=result.lean,
+        accuracy=held.share,
+        accuracy_low=held.low,
+        accuracy_high=held.high,
+        t_p=result.t_p,
+        flip_p=result.flip_p,
+        rank_p=result.rank_p,
+        effect=result.effect,
+        control=control,
     )
 
 
