@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod, tau
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ _MOST = 64
 class Views(Spec):
     """What the two views of a place differ in; along z nothing is turned."""
 
+    numbers: ClassVar[int] = 2
     size: tuple[PositiveInt, ...] = (100, 100)
     """Voxels of a view along each axis, as the network takes it."""
     shift_px: NonNegativeFloat = 8.0
@@ -43,10 +44,11 @@ class Views(Spec):
     """Distance of the knots, along y and x; the displacement is smooth between them."""
     blur_px: NonNegativeFloat = 1.0
     """Largest width of a Gaussian blur, along y and x."""
-    contrast: NonNegativeFloat = 0.2
+    contrast: NonNegativeFloat = 0.1
     """Intensities are multiplied by a factor that differs from 1 by at most this."""
-    brightness: NonNegativeFloat = 0.1
-    """Largest change of all intensities, on the scale from -1 to 1."""
+    brightness: NonNegativeFloat = 0.02
+    """Largest change of all intensities, on the scale from -1 to 1. What views differ in, the embedding learns to
+    ignore: keep it well below the contrast of the objects."""
     noise: NonNegativeFloat = 0.02
     """Largest deviation of the noise, on the scale from -1 to 1."""
     density: PositiveFloat = 0.05
