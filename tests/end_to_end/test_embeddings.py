@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aliter.data.run import Run
-from aliter.ops.labels import variation_of_information
+from aliter.ops.labels import affinities, variation_of_information
 from aliter.workflows.embeddings import STAGES, Config
 from aliter.workflows.embeddings.gather import fields_of
 from aliter.workflows.embeddings.points import clicks_of
@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_views_become_easier_to_match_and_losses_fall_below_chance(run: Run) -> None:
     rows = run.metrics("contrast")
-    points = run["snapshots/60/points"].shape[1]
+    points = run["snapshots/150/points"].shape[1]
     chance = np.log(2 * 2 * points - 1)
     held = [row["held-out loss"] for row in rows if "held-out loss" in row]
     assert held[-1] < chance - 0.1
@@ -39,11 +39,22 @@ def test_the_embedding_segments(run: Run) -> None:
     assert figures["foreground IoU, filters, forest, 32 clicks"] > 0.5
 
 
-@pytest.mark.xfail(reason="0.555 against 0.561; the cause is not known", strict=False)
 def test_the_embedding_beats_one_that_learned_nothing(run: Run) -> None:
     figures = {one.name: one.value for rows in run.figures().values() for one in rows}
     learned, fresh = (figures[f"foreground IoU, {name}, head, 32 clicks"] for name in ("embedding", "random"))
     assert learned > fresh
+
+
+def test_affinities_that_were_learned_make_objects(run: Run) -> None:
+    figures = {one.name: one.value for rows in run.figures().values() for one in rows}
+    name = "embedding, affinities, all labels"
+    assert figures[f"foreground IoU, {name}"] > 0.6
+    fields = fields_of(run)
+    predicted = run[f"affinities/{name}/0/0"][0].astype(np.float32)
+    truth = affinities(fields.objects(int(run["segmented/field"][0])))
+    assert predicted.shape == truth.shape
+    plain = np.square(truth - truth.mean((1, 2), keepdims=True)).mean()
+    assert np.square(truth - predicted).mean() < 0.7 * plain
 
 
 def test_clicks_are_right_distinct_balanced_and_nested(run: Run) -> None:
@@ -59,12 +70,13 @@ def test_clicks_are_right_distinct_balanced_and_nested(run: Run) -> None:
 def test_the_table_holds_what_was_measured_and_thresholds_are_chosen_on_validation(run: Run) -> None:
     with (run.path / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    for learner in {row["learner"] for row in rows}:
-        for clicks in ("8", "32"):
-            val = [row for row in rows if (row["learner"], row["clicks"], row["split"]) == (learner, clicks, "val")]
-            best = min(val, key=lambda row: float(row["voi_sum"]))
-            assert best["chosen"] == "1"
-            assert sum(int(row["chosen"]) for row in val) == 1
+    told = {(row["learner"], row["clicks"]) for row in rows}
+    assert ("embedding, affinities, all labels", "all") in told
+    for learner, clicks in told:
+        val = [row for row in rows if (row["learner"], row["clicks"], row["split"]) == (learner, clicks, "val")]
+        best = min(val, key=lambda row: float(row["voi_sum"]))
+        assert best["chosen"] == "1"
+        assert sum(int(row["chosen"]) for row in val) == 1
     fields = fields_of(run)
     test = fields.split("test").tolist()
     objects = run["objects/filters, forest/32"]

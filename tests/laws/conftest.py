@@ -95,6 +95,7 @@ NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {
     "contrast": _embedding,
     "vicreg": _embedding,
     "sparse_head": _head,
+    "affinity_head": _head,
     "sparse_net": _embedding,
     "gan": _gan,
     "ambiguous": _ambiguous,
@@ -109,6 +110,7 @@ def _draw(seed: int, step: int, size: int) -> Batch:
     latents = {name: rng.standard_normal((size, 3)) for name in ("z", "z2")}
     points = {name: rng.uniform(0, 7, (size, 5, 2)) for name in ("at", "at_other", "place")}
     tensors = {name: torch.from_numpy(value.astype(np.float32)) for name, value in (images | latents | points).items()}
+    tensors["affinity"] = torch.from_numpy(rng.integers(0, 2, (size, 3)).astype(np.float32))
     classes = {name: torch.from_numpy(rng.integers(0, 3, size)) for name in ("y", "target", "field")}
     low = rng.uniform(0, 8, (size, 3, 2))
     boxes = np.concatenate([low, low + rng.uniform(2, 8, (size, 3, 2))], axis=2)

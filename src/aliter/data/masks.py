@@ -150,9 +150,20 @@ def _image(field: _Field) -> Shaped[np.ndarray, "C *space"]:
 
 
 def _mask(field: _Field) -> Integer[np.ndarray, "*space"]:
-    values = _read(field.mask)
+    return read_labels(field.mask)
+
+
+def read_labels(path: Path) -> Integer[np.ndarray, "*space"]:
+    """Return the whole numbers in a file, axes of length 1 left out.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read or holds other numbers.
+    """
+    values = _read(path)
     if values.dtype.kind not in "iu":
-        raise DataError(f"{field.mask}: expected whole numbers, one for each object, found {values.dtype}; save labels")
+        raise DataError(f"{path}: expected whole numbers, one for each object, found {values.dtype}; save labels")
     return values
 
 

@@ -4,13 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Integer, UInt8
+from jaxtyping import Float, Float32, Int, Integer, UInt8
 
 from aliter.report.figures import Axes, Band, bands
 from aliter.report.gallery import Gallery, Item, Look
 from aliter.report.page import Drawing, Drawings
-from aliter.report.pictures import grey, label_colours
+from aliter.report.pictures import Picture, Pictures, composite, gif, grey, label_colours, png
 
+_OBJECT, _BACKGROUND = (255, 176, 0), (40, 80, 220)
+"""Colours of the clicks, that the colour-blind can tell apart."""
+_CROSS = np.array([(0, 0), *((step, 0) for step in (-2, -1, 1, 2)), *((0, step) for step in (-2, -1, 1, 2))])
 Curves = dict[str, dict[int, list[dict[str, float]]]]
 """Of each learner and number of clicks: the metrics with each set of clicks; 0 clicks are all labels."""
 
@@ -18,7 +21,7 @@ _NAMES = {"iou": "foreground IoU", "ap50": "AP at IoU 0.5", "seg": "SEG", "det":
 _LEGEND = {
     "field": "a field for testing",
     "embedding": "the three directions in which the embedding varies most over all fields, as red, green and blue",
-    "foreground": "how likely the learner finds an object at each voxel",
+    "foreground": "how likely the learner finds an object at each voxel; of affinities, the least over the axes",
     "objects": "the objects that were made of it; a colour for each",
     "truth": "the true objects; a colour for each",
     "SEG": "mean overlap of true objects with what covers over half of each; 1 is perfect",
@@ -50,6 +53,17 @@ class Shown:
     chosen: int
 
 
+@dataclass(frozen=True)
+class Clicked:
+    """A field that was clicked in."""
+
+    id: str
+    caption: str
+    field: Float32[np.ndarray, "C *space"]
+    at: Int[np.ndarray, "P n"]
+    label: UInt8[np.ndarray, " P"]
+
+
 def click_curves(curves: Curves) -> Drawings:
     """Return, for each metric, how each learner does with more and more clicks."""
     counts = sorted({count for found in curves.values() for count in found if count})
@@ -66,6 +80,37 @@ def click_curves(curves: Curves) -> Drawings:
             series.append(Band(name, x, low, middle, high))
         drawings.append(Drawing(bands(series, axes, f"{title} against clicks"), title))
     return Drawings(drawings)
+
+
+def cost_curves(seconds: Mapping[str, Mapping[int, Sequence[float]]]) -> Drawing:
+    """Return how long each learner took to learn from more and more clicks: processor time, on a logarithmic scale."""
+    counts = sorted({count for found in seconds.values() for count in found if count}) or [1]
+    ends = (float(np.log2(counts[0])), float(np.log2(counts[-1]))) if len(counts) > 1 else (-0.5, 0.5)
+    series = []
+    for name, found in seconds.items():
+        told = [count for count in counts if count in found]
+        rows = [np.log10(np.maximum(found[count], 1e-3)) for count in told] or [
+            np.log10(np.maximum(found[0], 1e-3))
+        ] * 2
+        x = np.log2(told) if told else np.array(ends)
+        series.append(Band(name, x, *(np.array([f(row) for row in rows]) for f in (np.min, np.mean, np.max))))
+    labels = ("clicks (powers of 2)", "seconds (powers of 10)")
+    axes = Axes.around(labels, ends, [value for one in series for value in (*one.low, *one.high)])
+    return Drawing(bands(series, axes, "seconds of learning against clicks"), "seconds of learning")
+
+
+def click_pictures(fields: Iterable[Clicked]) -> Pictures:
+    """Return each field with a mark on each click: orange in objects, blue in the background."""
+    return Pictures([Picture(png(_marked(one)), one.id, one.caption) for one in fields])
+
+
+def merge_walk(name: str, thresholds: Sequence[float], found: Sequence[Integer[np.ndarray, "*space"]]) -> Picture:
+    """Return the objects of a field as more and more fragments merge, forth and back; of a volume its middle plane."""
+    frames = np.stack([label_colours(_plane(one).astype(np.int64)) for one in found])
+    counts = ", ".join(
+        f"{len(np.unique(one[one > 0]))} up to {at:g}" for at, one in zip(thresholds, found, strict=True)
+    )
+    return Picture(gif(frames), name, f"Objects: {counts}.")
 
 
 def field_gallery(shown: Iterable[Shown], look: Look) -> Gallery:
@@ -106,3 +151,19 @@ def _item(one: Shown) -> Item:
         facts={"field": one.id, "threshold": f"{one.curve[one.chosen, 0]:g}"},
         caption=f"{len(np.unique(one.truth[one.truth > 0]))} true objects, {found} found.",
     )
+
+
+def _marked(one: Clicked) -> UInt8[np.ndarray, "H W 3"]:
+    """Return a field, of a volume its brightest planes, with a cross of three pixels' width on each click."""
+    flat = one.field if one.field.ndim == 3 else one.field.max(1)
+    found = composite(flat)
+    for at, inside in zip(one.at[:, -2:], one.label, strict=True):
+        rim = (at + np.concatenate([_CROSS, _CROSS + 1, _CROSS - 1])).clip(0, np.array(found.shape[:2]) - 1)
+        found[rim[:, 0], rim[:, 1]] = 0 if inside else 255
+        cross = (at + _CROSS).clip(0, np.array(found.shape[:2]) - 1)
+        found[cross[:, 0], cross[:, 1]] = _OBJECT if inside else _BACKGROUND
+    return found
+
+
+def _plane(labels: Integer[np.ndarray, "*space"]) -> Integer[np.ndarray, "H W"]:
+    return labels if labels.ndim == 2 else labels[len(labels) // 2]

@@ -80,7 +80,17 @@ def combined(levels: Sequence[Varied]) -> list[dict[str, Any]]:
 
 
 def grid(path: Path, texts: Sequence[str]) -> list[Combination]:
-    """Return the runs that the config at ``path`` makes with the options ``texts``, numbered from 0."""
+    """Return the runs that the config at ``path`` makes with the options ``texts``, numbered from 0.
+
+    A ``param_dict.json`` of Contraband spans a grid itself; each run of it is made with every combination.
+    """
+    if path.suffix == ".json":
+        found = [
+            (told | varied, changed(values, varied))
+            for told, values in workflow("embeddings").imported(path)
+            for varied in combined([options(texts)])
+        ]
+        return [Combination(number, told, parse(values, path)) for number, (told, values) in enumerate(found)]
     values, node = read_yaml(path)
     return [
         Combination(number, varied, parse(changed(values, varied), path, None if varied else node))

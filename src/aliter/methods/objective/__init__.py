@@ -9,11 +9,12 @@ from aliter.methods.objective.contrast import Contrast, Vicreg
 from aliter.methods.objective.detect import Detect
 from aliter.methods.objective.gan import GAN
 from aliter.methods.objective.reconstruct import Reconstruct
-from aliter.methods.objective.sparse import SparseHead, SparseNet
+from aliter.methods.objective.sparse import AffinityHead, SparseHead, SparseNet
 from aliter.methods.objective.stargan import StarGAN
 
 __all__ = [
     "GAN",
+    "AffinityHead",
     "Ambiguous",
     "Classify",
     "Contrast",
@@ -27,7 +28,19 @@ __all__ = [
     "examples",
 ]
 
-Example = Ambiguous | Classify | Contrast | Detect | GAN | Reconstruct | SparseHead | SparseNet | StarGAN | Vicreg
+Example = (
+    AffinityHead
+    | Ambiguous
+    | Classify
+    | Contrast
+    | Detect
+    | GAN
+    | Reconstruct
+    | SparseHead
+    | SparseNet
+    | StarGAN
+    | Vicreg
+)
 """One of those that there are."""
 
 
@@ -40,6 +53,7 @@ def examples() -> tuple[Example, ...]:
         Contrast(negatives="batch", ignore_px=3.0),
         Vicreg(),
         SparseHead(),
+        AffinityHead(),
         SparseNet(),
         GAN(adversary=WassersteinGP()),
         Ambiguous(adversary=HingeR1(), confusion=Gaussian()),

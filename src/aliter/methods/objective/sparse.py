@@ -1,4 +1,4 @@
-"""Learn classes from points."""
+"""Learn classes, or affinities, from points."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -31,6 +31,29 @@ class SparseHead(Spec):
     def losses(self, turn: Turn, nets: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
         """Return the cross entropy."""
         return {"cross_entropy": F.cross_entropy(nets["head"](batch["x"]).float(), batch["y"])}
+
+
+class AffinityHead(Spec):
+    """Mean squared error of the affinities that a head gives for embeddings that stay as they are.
+
+    A batch holds ``x`` (B, D), the embeddings at points, and ``affinity`` (B, n), whether each point belongs with its
+    neighbour towards -1 along each axis, 0 or 1.
+
+    References
+    ----------
+    Turaga et al. 2010, Convolutional networks can learn to generate affinity graphs, Neural Computation 22(2).
+    """
+
+    kind: Literal["affinity_head"] = "affinity_head"
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The head moves."""
+        return (Turn("head", ("head",)),)
+
+    def losses(self, turn: Turn, nets: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
+        """Return the mean squared error."""
+        return {"squared error": F.mse_loss(nets["head"](batch["x"]).float().sigmoid(), batch["affinity"])}
 
 
 class SparseNet(Spec):

@@ -1,10 +1,11 @@
 """Objects from the probability of foreground: distance, seeds, watershed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Int32
+from jaxtyping import Bool, Float, Float32, Int32
 from pydantic import NonNegativeFloat, PositiveFloat
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label, maximum_filter
 
@@ -49,12 +50,26 @@ class Watershed(Spec):
         probable = foreground.astype(np.float32)
         steps = self.spacing or (1.0,) * foreground.ndim
         inside = probable > self.level
-        depth = distance_transform_edt(inside, sampling=steps).astype(np.float32)
-        smooth = gaussian_filter(depth, self.smooth_px / np.asarray(steps)) if self.smooth_px else depth
-        peaks = (maximum_filter(smooth, 3) == smooth) & inside
+        depth, smooth, peaks = relief(inside, self.smooth_px, steps)
         seeds, _ = label(peaks, np.ones((3,) * foreground.ndim))
         labels = watershed(-smooth, seeds, mask=inside).astype(np.int32)  # type: ignore[no-untyped-call]
         return Fragments(labels, neck_affinities(labels, depth, probable))
+
+
+def relief(
+    inside: Bool[np.ndarray, "*space"], smooth_px: float, steps: Sequence[float]
+) -> tuple[Float32[np.ndarray, "*space"], Float32[np.ndarray, "*space"], Bool[np.ndarray, "*space"]]:
+    """Return how far each voxel is from what is not ``inside``, that smoothed, and where the smoothed is highest.
+
+    Where all is inside, the distance is to the border of the field.
+    """
+    if inside.all():
+        depth = distance_transform_edt(np.pad(inside, 1), sampling=steps)[(slice(1, -1),) * inside.ndim]
+    else:
+        depth = distance_transform_edt(inside, sampling=steps)
+    depth = depth.astype(np.float32)
+    smooth = gaussian_filter(depth, smooth_px / np.asarray(steps)) if smooth_px else depth
+    return depth, smooth, (maximum_filter(smooth, 3) == smooth) & inside
 
 
 def neck_affinities(

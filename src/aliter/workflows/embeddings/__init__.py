@@ -9,7 +9,7 @@ predicted and compares them with the truth; ``report`` shows it all on one page.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, model_validator
 
 from aliter.core.spec import Neutral, Spec
 from aliter.data.simulate import Nuclei
@@ -17,11 +17,14 @@ from aliter.data.tracking import Wandb
 from aliter.workflows.embeddings.contrast import Contrasting, contrast
 from aliter.workflows.embeddings.embed import Embedding, embed
 from aliter.workflows.embeddings.gather import gather
+from aliter.workflows.embeddings.param_dict import imported
 from aliter.workflows.embeddings.points import Pointing, points
 from aliter.workflows.embeddings.report import Reporting, report
 from aliter.workflows.embeddings.segment import Segmenting, segment
 from aliter.workflows.embeddings.validate import Validating, validate
 from aliter.workflows.stage import Stage
+
+__all__ = ["STAGES", "Config", "imported"]
 
 
 def _source(value: Any) -> str:
@@ -44,6 +47,13 @@ class Config(Spec):
     report: Reporting = Reporting()
     log: Annotated[Wandb | None, Neutral] = None
     """Who else watches: ``{kind: wandb, project, entity, mode}``; TensorBoard's files are always written."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Config":
+        most = max(self.segment.clicks, default=0)
+        if self.points.count < most and (self.points.source is None or self.points.source.is_dir()):
+            raise ValueError(f"expected points.count to be at least {most}, as segment.clicks ask; raise it")
+        return self
 
 
 STAGES = (

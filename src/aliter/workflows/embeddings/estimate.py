@@ -120,7 +120,9 @@ class _Trial:
             update={
                 "images": self.fields.path,
                 "range": self.found.range,
-                "points": config.points.model_copy(update={"repeats": 1}),
+                "points": config.points.model_copy(
+                    update={"source": None, "repeats": 1, "count": max(config.points.count, *config.segment.clicks)}
+                ),
                 "contrast": config.contrast.model_copy(update=few),
                 "segment": config.segment.model_copy(
                     update={"clicks": (max(config.segment.clicks),), "learners": learners}

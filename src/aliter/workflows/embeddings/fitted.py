@@ -1,26 +1,28 @@
 """Heads and whole networks that learn from clicks."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import nn
 
 from aliter.core.batch import Batch, Draw
 from aliter.core.errors import AliterError
 from aliter.core.rng import chance
+from aliter.data.clicks import Clicks
 from aliter.data.fields import Fields
 from aliter.data.run import Run
-from aliter.methods.objective.sparse import NOT_SAID, SparseHead, SparseNet
+from aliter.methods.objective.sparse import NOT_SAID, AffinityHead, SparseHead, SparseNet
 from aliter.nets.blocks import initialise
 from aliter.nets.heads import Head
 from aliter.nets.scan import embedded, tile_for, tiles
+from aliter.ops.labels import affinities
 from aliter.train.fit import Game, fit, recall
 from aliter.workflows.embeddings.contrast import Contrasting, encoder_of
-from aliter.workflows.embeddings.learners import HeadLearner, NetLearner
-from aliter.workflows.embeddings.points import Clicks
-from aliter.workflows.embeddings.rows import Rows
+from aliter.workflows.embeddings.learners import AffinityLearner, HeadLearner, NetLearner
+from aliter.workflows.embeddings.rows import Rows, described
 from aliter.workflows.embeddings.views import shown, warp
 
 _TILE = 256
@@ -30,7 +32,7 @@ _MOST = 64
 
 def fit_head(learner: HeadLearner, known: Rows, run: Run, name: str) -> None:
     """Fit a head on rows; a step sees all of them, or as many as the plan says, drawn evenly."""
-    head = _head(known.x.shape[1], learner.hidden)
+    head = _head(known.x.shape[1], learner.hidden, 2)
     initialise({"head": head}, learner.fit.seed)
 
     def draw(seed: int, step: int, size: int) -> Batch:
@@ -42,12 +44,47 @@ def fit_head(learner: HeadLearner, known: Rows, run: Run, name: str) -> None:
     fit(Game(SparseHead(), {"head": head}, draw), learner.fit, run, name)
 
 
-def recalled_head(learner: HeadLearner, run: Run, name: str) -> Head:
-    """Return a head that was fitted."""
-    width = sum(run.array(f"features/{one}").shape[1] for one in learner.features)
-    head = _head(width, learner.hidden)
+def fit_affinities(learner: AffinityLearner, fields: Fields, tile_px: int, run: Run, name: str) -> None:
+    """Fit a head on the affinities of voxels drawn evenly from a part of a training field, another one each step."""
+    ndim, train = len(fields.shape), fields.split("train")
+    parts = list(tiles(fields.shape, (tile_px,) * ndim))
+    head = _head(_width(learner, run), learner.hidden, ndim)
+    initialise({"head": head}, learner.fit.seed)
+
+    @lru_cache(maxsize=4)
+    def known(number: int, part: int) -> tuple[np.ndarray, np.ndarray]:
+        box = parts[part]
+        # The first voxels of a part have neighbours before it, whose labels must be read too.
+        before = [min(one.start, 1) for one in box]
+        wider = tuple(slice(one.start - less, one.stop) for one, less in zip(box, before, strict=True))
+        inner = tuple(slice(less, None) for less in before)
+        joined = affinities(fields.objects(number, wider))[(slice(None), *inner)]
+        x = described(run, learner.features, number, box)
+        return x.reshape(len(x), -1).T, joined.reshape(ndim, -1).T
+
+    def draw(seed: int, step: int, size: int) -> Batch:
+        rng = chance(seed, "step", step)
+        number = int(rng.choice(train))
+        x, y = known(number, int(rng.integers(len(parts))))
+        rows = rng.integers(0, len(x), size)
+        tensors = {"x": torch.from_numpy(x[rows]), "affinity": torch.from_numpy(y[rows])}
+        return Batch(step, (fields.ids[number],), seed, tensors)
+
+    fit(Game(AffinityHead(), {"head": head}, draw), learner.fit, run, name)
+
+
+def recalled_head(
+    learner: HeadLearner | AffinityLearner, answers: int, run: Run, name: str
+) -> Callable[[Float32[np.ndarray, "D *space"]], Float[torch.Tensor, "K *space"]]:
+    """Return a head that was fitted, as it applies to the features of a field."""
+    head = _head(_width(learner, run), learner.hidden, answers)
     recall({"head": head}, run, name)
-    return head
+
+    def answered(maps: Float32[np.ndarray, "D *space"]) -> Float[torch.Tensor, "K *space"]:
+        with torch.no_grad():
+            return head.dense(torch.from_numpy(maps)[None])[0]
+
+    return answered
 
 
 def fit_net(learner: NetLearner, form: Contrasting, fields: Fields, clicks: Clicks | None, run: Run, name: str) -> None:
@@ -78,14 +115,19 @@ def recalled_net(
     return predict
 
 
-def _head(width: int, hidden: tuple[int, ...]) -> Head:
-    return Head((width, *hidden, 2))
+def _head(width: int, hidden: tuple[int, ...], answers: int) -> Head:
+    return Head((width, *hidden, answers))
+
+
+def _width(learner: HeadLearner | AffinityLearner, run: Run) -> int:
+    """Return the channels of its features."""
+    return sum(run.array(f"features/{one}").shape[1] for one in learner.features)
 
 
 def _nets(learner: NetLearner, form: Contrasting, fields: Fields, run: Run | None) -> dict[str, nn.Module]:
     """Return encoder and head as they begin; the encoder has learned already where ``run`` says how."""
     encoder = form.net.build(len(fields.channels), len(fields.shape))
-    nets: dict[str, nn.Module] = {"encoder": encoder, "head": _head(form.net.features, learner.hidden)}
+    nets: dict[str, nn.Module] = {"encoder": encoder, "head": _head(form.net.features, learner.hidden, 2)}
     initialise(nets, learner.fit.seed)
     if run is not None and learner.start == "embedding":
         nets["encoder"].load_state_dict(encoder_of(form, fields, run).state_dict())

@@ -24,6 +24,25 @@ class HeadLearner(Spec):
         return f"{'+'.join(self.features)}, head"
 
 
+class AffinityLearner(Spec):
+    """A small network on features that stay as they are, told which neighbours belong together in every training field.
+
+    The original's ``SimpleSegHead``: what it gives are affinities, not classes.
+    """
+
+    kind: Literal["affinities"] = "affinities"
+    features: tuple[Feature, ...] = ("embedding",)
+    hidden: tuple[PositiveInt, ...] = (12,)
+    """Channels between features and answer; none makes it linear."""
+    fit: Fit = Fit(steps=300, size=1024, rate=1e-2, save_every=300, log_every=100, keep=1, threads=1)
+    """``size`` is the number of voxels a step, all of one part of one field."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return f"{'+'.join(self.features)}, affinities, all labels"
+
+
 class ForestLearner(Spec):
     """A random forest on features.
 
@@ -63,8 +82,8 @@ class NetLearner(Spec):
         return f"U-Net {begun}" + (", all labels" if self.labels == "all" else "")
 
 
-Learner = Annotated[HeadLearner | ForestLearner | NetLearner, Field(discriminator="kind")]
-LEARNERS: tuple[HeadLearner | ForestLearner | NetLearner, ...] = (
+Learner = Annotated[HeadLearner | AffinityLearner | ForestLearner | NetLearner, Field(discriminator="kind")]
+LEARNERS: tuple[HeadLearner | AffinityLearner | ForestLearner | NetLearner, ...] = (
     HeadLearner(),
     HeadLearner(features=("random",)),
     ForestLearner(),
@@ -73,3 +92,8 @@ LEARNERS: tuple[HeadLearner | ForestLearner | NetLearner, ...] = (
     NetLearner(labels="all", fit=Fit(steps=400, size=4, rate=1e-3, save_every=400, log_every=100, keep=1)),
 )
 """All that are compared where nothing else is said."""
+
+
+def told_everything(learner: HeadLearner | AffinityLearner | ForestLearner | NetLearner) -> bool:
+    """Return whether a learner sees all labels of the training fields, so that clicks do not matter to it."""
+    return isinstance(learner, AffinityLearner) or (isinstance(learner, NetLearner) and learner.labels == "all")

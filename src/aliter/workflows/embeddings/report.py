@@ -8,14 +8,25 @@ import numpy as np
 from pydantic import PositiveInt
 
 from aliter.core.spec import Spec
+from aliter.data import ledger
 from aliter.data.run import Run
 from aliter.data.splits import SPLITS
-from aliter.report.embeddings import Curves, Shown, click_curves, field_gallery
+from aliter.report.embeddings import (
+    Clicked,
+    Curves,
+    Shown,
+    click_curves,
+    click_pictures,
+    cost_curves,
+    field_gallery,
+    merge_walk,
+)
 from aliter.report.gallery import Look
 from aliter.report.page import Page, Section, write_page
-from aliter.report.pictures import colour_basis, embedding_colours
+from aliter.report.pictures import Picture, Pictures, colour_basis, embedding_colours
 from aliter.report.summary import provenance, stage_tables
 from aliter.workflows.embeddings.gather import fields_of
+from aliter.workflows.embeddings.points import clicks_of
 from aliter.workflows.embeddings.segment import Case, cases_of
 from aliter.workflows.embeddings.validate import METRICS, Validating, objects_of, tested
 
@@ -42,6 +53,9 @@ def report(config: "Config", run: Run) -> None:
         headline=_headline(run, cases, parts),
         sections=(
             Section("What the clicks were worth", [click_curves(_curves(run, cases, parts))], _ABOUT_CURVES),
+            *_costs(run, cases),
+            Section("The clicks", [click_pictures(_clicked(config, run))], _ABOUT_CLICKS),
+            Section("Fragments that merge", [Pictures(list(_walks(config, run, cases)))], _ABOUT_WALKS),
             Section(
                 "Fields", [gallery], "Ranked by SEG. No field shown was learned from, nor any threshold chosen on it."
             ),
@@ -53,6 +67,43 @@ def report(config: "Config", run: Run) -> None:
 
 
 _ABOUT_CURVES = "Over all sets of clicks: the line is the mean, the band reaches from the lowest to the highest."
+_ABOUT_CLICKS = "The first set, orange in objects and blue in the background; of volumes the brightest of all planes."
+_ABOUT_WALKS = "Each learner with the most clicks, on its first field for testing, as the threshold of merging rises."
+
+
+def _costs(run: Run, cases: list[Case]) -> list[Section]:
+    """Return what learning cost; nothing where a clock did not see all of it, as in stages that were linked."""
+    rows = ledger.rows(run.path / "timings.jsonl")
+    clocked = {row["name"]: float(row["seconds"]) for row in rows if "name" in row}
+    if any(case.name not in clocked for case in cases):
+        return []
+    found: dict[str, dict[int, list[float]]] = {}
+    for case in cases:
+        found.setdefault(case.learner.name, {}).setdefault(case.clicks, []).append(clocked[case.name])
+    spent = [float(row["seconds"]) for row in rows if row["stage"] == "contrast" and "name" not in row]
+    before = f" Learning the embedding before took {spent[-1]:.0f} s by the clock." if spent else ""
+    lead = f"Processor time of learning; less where it was stopped and went on.{before}"
+    return [Section("What the clicks cost", [cost_curves(found)], lead)]
+
+
+def _clicked(config: "Config", run: Run) -> Iterator[Clicked]:
+    """Yield the fields with the most clicks."""
+    fields, clicks = fields_of(run), clicks_of(run, 0)
+    numbers, counts = np.unique(clicks.field, return_counts=True)
+    for place in np.argsort(-counts, kind="stable")[: config.report.fields].tolist():
+        here = clicks.field == numbers[place]
+        number, inside = int(numbers[place]), int(clicks.label[here].sum())
+        caption = f"{inside} clicks in objects, {counts[place] - inside} in the background."
+        yield Clicked(fields.ids[number], caption, fields.read(number), clicks.at[here], clicks.label[here])
+
+
+def _walks(config: "Config", run: Run, cases: list[Case]) -> Iterator[Picture]:
+    fields, choice = fields_of(run), config.validation
+    row = int(np.flatnonzero(fields.splits[run.load("segmented/field")] == SPLITS.index("test"))[0])
+    for learner in config.segment.learners:
+        case = max((one for one in cases if one.learner == learner and one.repeat == 0), key=lambda one: one.clicks)
+        predicted = np.asarray(run.array(case.predicted)[row], np.float32)
+        yield merge_walk(case.learner.name, choice.thresholds, objects_of(choice, case, choice.thresholds, predicted))
 
 
 def _curves(run: Run, cases: list[Case], parts: np.ndarray) -> Curves:
@@ -74,7 +125,7 @@ def _shown(config: "Config", run: Run, cases: list[Case]) -> Iterator[Shown]:
         at = int(run.load(f"chosen/{case.name}")[0])
         for place, row in enumerate(rows.tolist()):
             number = int(numbers[row])
-            foreground = np.asarray(run.array(f"foreground/{case.name}")[row], np.float32)
+            predicted = np.asarray(run.array(case.predicted)[row], np.float32)
             scores = run.array(f"scores/{case.name}")[row]
             yield Shown(
                 id=fields.ids[number],
@@ -82,11 +133,11 @@ def _shown(config: "Config", run: Run, cases: list[Case]) -> Iterator[Shown]:
                 clicks=case.clicks,
                 field=fields.read(number),
                 embedding=colours(number),
-                foreground=foreground,
+                foreground=predicted if predicted.ndim == len(fields.shape) else predicted.min(0),
                 objects=np.asarray(run.array(f"objects/{case.learner.name}/{case.clicks}")[place]),
                 truth=fields.objects(number),
                 scores=dict(zip(METRICS, np.asarray(scores)[at].tolist(), strict=True)),
-                walk=_walk(choice, at, foreground),
+                walk=_walk(choice, case, at, predicted),
                 curve=np.stack([np.asarray(choice.thresholds), np.asarray(scores)[:, :2].sum(1)], 1),
                 chosen=at,
             )
@@ -114,13 +165,11 @@ class _Colours:
         return np.asarray(maps.reshape(len(maps), -1).T - self.middle)
 
 
-def _walk(choice: Validating, at: int, foreground: np.ndarray) -> list[tuple[float, np.ndarray]]:
+def _walk(choice: Validating, case: Case, at: int, predicted: np.ndarray) -> list[tuple[float, np.ndarray]]:
     """Return the objects before and after the threshold that was chosen: nothing merged, and all that may be."""
     levels = sorted({0, len(choice.thresholds) - 1} - {at})
-    return [
-        (choice.thresholds[level], objects_of(choice.watershed, [choice.thresholds[level]], foreground)[0])
-        for level in levels
-    ]
+    thresholds = [choice.thresholds[level] for level in levels]
+    return list(zip(thresholds, objects_of(choice, case, thresholds, predicted), strict=True))
 
 
 def _look(run: Run) -> Look:

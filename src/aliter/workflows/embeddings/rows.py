@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int
 
+from aliter.data.clicks import Clicks
+from aliter.data.fields import Box
 from aliter.data.run import Run
 from aliter.workflows.embeddings.embed import Feature
-from aliter.workflows.embeddings.points import Clicks
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,12 @@ class Rows:
     y: Int[np.ndarray, " N"]
 
 
-def described(run: Run, features: Sequence[Feature], number: int) -> Float32[np.ndarray, "D *space"]:
-    """Return the features of a field, each with mean 0 and deviation 1 over the training fields."""
-    return np.concatenate([_scaled(run, name, np.asarray(run.array(f"features/{name}")[number])) for name in features])
+def described(
+    run: Run, features: Sequence[Feature], number: int, box: Box | None = None
+) -> Float32[np.ndarray, "D *space"]:
+    """Return the features of a field, or of a part, each with mean 0 and deviation 1 over the training fields."""
+    where: tuple[int | slice, ...] = (number, slice(None), *(box or ()))
+    return np.concatenate([_scaled(run, name, np.asarray(run.array(f"features/{name}")[where])) for name in features])
 
 
 def rows_of(run: Run, features: Sequence[Feature], clicks: Clicks) -> Rows:

@@ -13,17 +13,20 @@ from pydantic import PositiveInt, model_validator
 
 from aliter.core.spec import Spec
 from aliter.data.blocks import Blank, Compute, Task, fill
+from aliter.data.clicks import AXES
 from aliter.data.fields import Fields
 from aliter.data.run import Run
 from aliter.methods.segment.forest import Answer, Forest
-from aliter.workflows.embeddings.fitted import fit_head, fit_net, recalled_head, recalled_net
+from aliter.workflows.embeddings.fitted import fit_affinities, fit_head, fit_net, recalled_head, recalled_net
 from aliter.workflows.embeddings.gather import fields_of
 from aliter.workflows.embeddings.learners import (
     LEARNERS,
+    AffinityLearner,
     ForestLearner,
     HeadLearner,
     Learner,
     NetLearner,
+    told_everything,
 )
 from aliter.workflows.embeddings.points import clicks_of
 from aliter.workflows.embeddings.rows import described, rows_of
@@ -31,8 +34,8 @@ from aliter.workflows.embeddings.rows import described, rows_of
 if TYPE_CHECKING:
     from aliter.workflows.embeddings import Config
 
-Predict = Callable[[int], Float32[np.ndarray, "*space"]]
-"""Gives the probability of an object at each voxel of a field."""
+Predict = Callable[[int], Float32[np.ndarray, "..."]]
+"""Gives the probability of an object at each voxel of a field (*space), or affinities (n, *space)."""
 
 
 class Segmenting(Spec):
@@ -64,6 +67,11 @@ class Case:
         return f"{self.learner.name}/{self.clicks}/{self.repeat}"
 
     @property
+    def predicted(self) -> str:
+        """The array of what it says: affinities, or the probability of an object."""
+        return f"{'affinities' if isinstance(self.learner, AffinityLearner) else 'foreground'}/{self.name}"
+
+    @property
     def stem(self) -> str:
         """What its checkpoints are called."""
         return self.name.replace("/", "-").replace(", ", "-").replace(" ", "-")
@@ -73,7 +81,7 @@ def cases_of(choice: Segmenting, repeats: int) -> list[Case]:
     """Return all that is learned: for each learner each number of clicks and each set."""
     found = []
     for learner in choice.learners:
-        told = (0,) if isinstance(learner, NetLearner) and learner.labels == "all" else choice.clicks
+        told = (0,) if told_everything(learner) else choice.clicks
         sets = 1 if told == (0,) else repeats
         found += [Case(learner, count, repeat) for count in told for repeat in range(sets)]
     return found
@@ -98,20 +106,22 @@ def segment(config: "Config", run: Run) -> None:
 
 
 def _task(case: Case, fields: Fields, count: int) -> Task[Case]:
-    axes = ("index", *("z", "y", "x")[-len(fields.shape) :])
-    blank = Blank(f"foreground/{case.name}", (count, *fields.shape), np.float16, axes, {"range": [0.0, 1.0]})
-    return Task(case, {"foreground": blank})
+    space = AXES[-len(fields.shape) :]
+    towards = isinstance(case.learner, AffinityLearner)
+    shape = (count, len(space), *fields.shape) if towards else (count, *fields.shape)
+    axes = ("index", "axis", *space) if towards else ("index", *space)
+    return Task(case, {"predicted": Blank(case.predicted, shape, np.float16, axes, {"range": [0.0, 1.0]})})
 
 
 def _learn(case: Case, config: "Config", run: Run, fields: Fields) -> None:
     """Fit a learner; a forest is not kept, since it grows as quickly as it could be read."""
     learner = case.learner
     if isinstance(learner, HeadLearner):
-        fit_head(
-            learner, rows_of(run, learner.features, clicks_of(run, case.repeat).first(case.clicks)), run, case.stem
-        )
+        fit_head(learner, rows_of(run, learner.features, clicks_of(run, case.repeat, case.clicks)), run, case.stem)
+    elif isinstance(learner, AffinityLearner):
+        fit_affinities(learner, fields, config.embed.tile_px, run, case.stem)
     elif isinstance(learner, NetLearner):
-        clicks = clicks_of(run, case.repeat).first(case.clicks) if case.clicks else None
+        clicks = clicks_of(run, case.repeat, case.clicks) if case.clicks else None
         fit_net(learner, config.contrast, fields, clicks, run, case.stem)
     else:
         _grown(case, run)
@@ -126,7 +136,7 @@ def _foreground(
     config: "Config", run: Run, fields: Fields, numbers: np.ndarray, case: Case, rows: slice
 ) -> dict[str, np.ndarray]:
     predict = predictor(case, config, run, fields)
-    return {"foreground": np.stack([predict(int(number)) for number in numbers[rows]]).astype(np.float16)}
+    return {"predicted": np.stack([predict(int(number)) for number in numbers[rows]]).astype(np.float16)}
 
 
 def predictor(case: Case, config: "Config", run: Run, fields: Fields) -> Predict:
@@ -134,16 +144,12 @@ def predictor(case: Case, config: "Config", run: Run, fields: Fields) -> Predict
     learner = case.learner
     if isinstance(learner, NetLearner):
         return recalled_net(learner, config.contrast, fields, run, case.stem)
+    if isinstance(learner, AffinityLearner):
+        joint = recalled_head(learner, len(fields.shape), run, case.stem)
+        return lambda number: joint(described(run, learner.features, number)).sigmoid().numpy()
     if isinstance(learner, HeadLearner):
-        head = recalled_head(learner, run, case.stem)
-
-        def answered(number: int) -> Float32[np.ndarray, "*space"]:
-            maps = torch.from_numpy(described(run, learner.features, number))
-            with torch.no_grad():
-                found: np.ndarray = torch.softmax(head.dense(maps[None]), 1)[0, 1].numpy()
-            return found
-
-        return answered
+        head = recalled_head(learner, 2, run, case.stem)
+        return lambda number: torch.softmax(head(described(run, learner.features, number)), 0)[1].numpy()
     grown = _grown(case, run)
 
     def said(number: int) -> Float32[np.ndarray, "*space"]:
@@ -158,5 +164,5 @@ def _grown(case: Case, run: Run) -> Answer:
     """Return the forest of a case."""
     learner = case.learner
     assert isinstance(learner, ForestLearner)
-    known = rows_of(run, learner.features, clicks_of(run, case.repeat).first(case.clicks))
+    known = rows_of(run, learner.features, clicks_of(run, case.repeat, case.clicks))
     return Forest(trees=learner.trees, seed=learner.seed)(known.x, known.y)

@@ -15,15 +15,18 @@ from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.fields import Fields
 from aliter.data.run import Figure, Run
 from aliter.data.splits import SPLITS
-from aliter.methods.segment.watershed import Watershed
+from aliter.methods.segment import AffinityWatershed, Watershed
 from aliter.ops.labels import average_precision, det_score, rand_split_merge, seg_score, variation_of_information
 from aliter.ops.regions import agglomerate
 from aliter.workflows.embeddings.gather import fields_of
+from aliter.workflows.embeddings.learners import AffinityLearner
 from aliter.workflows.embeddings.segment import Case, cases_of
 
 if TYPE_CHECKING:
     from aliter.workflows.embeddings import Config
 
+Scores = Float64[np.ndarray, "T M"]
+"""All metrics at all thresholds."""
 METRICS = ("voi_split", "voi_merge", "rand_split", "rand_merge", "seg", "det", "ap50", "iou")
 """What ``scores`` holds, in order; ``iou`` is that of foreground, the same at all thresholds."""
 
@@ -32,6 +35,9 @@ class Validating(Spec):
     """How objects are made, and at which thresholds fragments may be merged."""
 
     watershed: Watershed = Watershed()
+    """For learners that tell objects from background."""
+    affinity_watershed: AffinityWatershed = AffinityWatershed()
+    """For learners that give affinities."""
     thresholds: tuple[float, ...] = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
     """Fragments merge while their score, 1 less the mean affinity, is below it; the best one is chosen on the fields
     for validation and reported on those for testing."""
@@ -59,18 +65,12 @@ def validate(config: "Config", run: Run) -> None:
     run.record(_figures(run, cases, parts))
 
 
-def scores_of(
-    watershed: Watershed,
-    thresholds: Sequence[float],
-    foreground: Float[np.ndarray, "*space"],
-    truth: Integer[np.ndarray, "*space"],
-) -> Float64[np.ndarray, "T M"]:
-    """Return all metrics at all thresholds."""
+def scores_of(found: Sequence[Integer[np.ndarray, "*space"]], truth: Integer[np.ndarray, "*space"]) -> Scores:
+    """Return all metrics of the objects ``found`` at each threshold."""
     rows = []
-    inside, wanted = foreground > watershed.level, truth > 0
-    union = np.count_nonzero(inside | wanted)
-    iou = np.count_nonzero(inside & wanted) / union if union else float("nan")
-    for labels in objects_of(watershed, thresholds, foreground):
+    for labels in found:
+        inside, wanted = labels > 0, truth > 0
+        union = np.count_nonzero(inside | wanted)
         rows.append(
             (
                 *variation_of_information(truth, labels),
@@ -78,17 +78,18 @@ def scores_of(
                 seg_score(truth, labels),
                 det_score(truth, labels),
                 float(average_precision(truth, labels, [0.5])[0]),
-                iou,
+                np.count_nonzero(inside & wanted) / union if union else float("nan"),
             )
         )
     return np.array(rows, np.float64)
 
 
 def objects_of(
-    watershed: Watershed, thresholds: Sequence[float], foreground: Float[np.ndarray, "*space"]
+    choice: Validating, case: Case, thresholds: Sequence[float], predicted: Float[np.ndarray, "..."]
 ) -> list[Integer[np.ndarray, "*space"]]:
-    """Return the objects at each threshold."""
-    found = watershed(foreground)
+    """Return the objects at each threshold, made of what was ``predicted`` for a field."""
+    joint = isinstance(case.learner, AffinityLearner)
+    found = (choice.affinity_watershed if joint else choice.watershed)(predicted)
     return agglomerate(found.labels, found.affinities, np.asarray(thresholds))
 
 
@@ -111,9 +112,11 @@ def _begin(config: "Config", run: Run) -> Compute[Case]:
 def _score(
     choice: Validating, run: Run, fields: Fields, numbers: Int[np.ndarray, " N"], case: Case, rows: slice
 ) -> dict[str, np.ndarray]:
-    foreground = run.array(f"foreground/{case.name}")
+    predicted = run.array(case.predicted)
     found = [
-        scores_of(choice.watershed, choice.thresholds, np.asarray(foreground[row]), fields.objects(int(numbers[row])))
+        scores_of(
+            objects_of(choice, case, choice.thresholds, np.asarray(predicted[row])), fields.objects(int(numbers[row]))
+        )
         for row in range(rows.start, rows.stop)
     ]
     return {"scores": np.stack(found)}
@@ -127,11 +130,11 @@ def _write_objects(
     axes = ("index", *("z", "y", "x")[-len(fields.shape) :])
     for case, at in chosen:
         made = run.create(f"objects/{case.learner.name}/{case.clicks}", (len(rows), *fields.shape), np.int32, axes)
-        foreground = run.array(f"foreground/{case.name}")
-        threshold = choice.thresholds[at]
-        made[...] = np.stack(
-            [objects_of(choice.watershed, [threshold], np.asarray(foreground[row]))[0] for row in rows.tolist()]
-        ).astype(np.int32)
+        predicted = run.array(case.predicted)
+        found = [
+            objects_of(choice, case, [choice.thresholds[at]], np.asarray(predicted[row]))[0] for row in rows.tolist()
+        ]
+        made[...] = np.stack(found).astype(np.int32)
 
 
 def _write_table(run: Run, choice: Validating, chosen: Sequence[tuple[Case, int]], parts: np.ndarray) -> None:
