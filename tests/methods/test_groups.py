@@ -11,7 +11,7 @@ from aliter.methods.cluster import examples as clusters
 from aliter.methods.prototype import Prototype
 from aliter.methods.prototype import examples as prototypes
 from aliter.methods.prototype.k_medoids import k_medoids
-from aliter.methods.prototype.mmd_critic import MMDCritic, gaussian_kernel
+from aliter.methods.prototype.mmd_critic import MMDCritic, criticised, gaussian_kernel
 from aliter.methods.reduce import Reduce
 from aliter.methods.reduce import examples as reducers
 from aliter.methods.reduce.pca import PCA
@@ -68,9 +68,10 @@ def test_k_medoids_reach_the_best_sum_of_all_choices(count: int, rows: np.ndarra
 
 def test_what_prototypes_stand_for_worst_is_told(rows: np.ndarray) -> None:
     one = np.concatenate([rows[:12], rows[:12].mean(axis=0, keepdims=True) + 30])
-    method = MMDCritic(count=2, criticisms=1)
-    found = method.criticise(one, np.zeros(13, int))
-    kernel, chosen = gaussian_kernel(one), method(one, np.zeros(13, int))
+    labels = np.zeros(13, int)
+    chosen = MMDCritic(count=2)(one, labels)
+    found = criticised(one, labels, chosen, 1)
+    kernel = gaussian_kernel(one)
     witness = np.abs(kernel.mean(1) - kernel[:, chosen].mean(1))
     witness[chosen] = -1
     assert found.tolist() == [int(witness.argmax())]

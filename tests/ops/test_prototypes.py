@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 
 from aliter.core.errors import RequestError
 from aliter.ops import prototypes
-from aliter.ops.prototypes import criticisms, medoid, mmd_critic
+from aliter.ops.prototypes import coverage, criticisms, diversity, medoid, mmd_critic
 
 
 def likeness(rows):
@@ -94,3 +96,16 @@ def test_what_cannot_be_chosen_is_refused():
         criticisms(kernel, [], 1)
     with pytest.raises(RequestError, match="rows"):
         medoid(np.zeros((0, 2)))
+
+
+def test_known_coverage_and_diversity():
+    rows = np.array([[0.0], [1.0], [2.0], [10.0], [12.0]])
+    chosen = np.array([1, 3])
+    assert coverage(rows, chosen, 1.0) == 4 / 5
+    assert coverage(rows, chosen, 0.5) == 2 / 5
+    assert coverage(rows, chosen, 2.0) == 1
+    between = [abs(a - b) for i, a in enumerate(rows[:, 0]) for b in rows[:i, 0]]
+    assert diversity(rows, chosen) == pytest.approx(9 / np.mean(between))
+    assert diversity(rows, np.arange(5)) == pytest.approx(1)
+    assert math.isnan(diversity(rows, np.array([2])))
+    assert math.isnan(diversity(np.ones((4, 2)), np.array([0, 1])))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Real
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 from aliter.core.errors import RequestError
 
@@ -92,6 +92,24 @@ def criticisms(
         chosen.append(_least(np.where(free, -witness, np.inf)))
         free[chosen[-1]] = False
     return np.array(chosen, dtype=np.int64)
+
+
+def coverage(rows: Real[np.ndarray, "N D"], prototypes: Int[np.ndarray, " P"], radius: float) -> float:
+    """Return the share of rows that have a prototype within ``radius``, in Euclidean distance."""
+    rows = np.asarray(rows, dtype=float)
+    return float((cdist(rows, rows[prototypes]).min(axis=1) <= radius).mean())
+
+
+def diversity(rows: Real[np.ndarray, "N D"], prototypes: Int[np.ndarray, " P"]) -> float:
+    """Return the mean distance between two prototypes for that between two rows: 1 is as diverse as drawn by chance.
+
+    NaN for fewer than two prototypes, or rows that are all equal.
+    """
+    rows = np.asarray(rows, dtype=float)
+    spread = float(pdist(rows).mean()) if len(rows) > 1 else 0.0
+    if len(prototypes) < 2 or not spread:
+        return float("nan")
+    return float(pdist(rows[prototypes]).mean()) / spread
 
 
 def _least(values: Float64[np.ndarray, " N"]) -> int:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import PositiveInt
 from scipy.spatial.distance import cdist
 
 from aliter.core.spec import Spec
@@ -24,26 +24,30 @@ class MMDCritic(Spec):
     kind: Literal["mmd_critic"] = "mmd_critic"
     count: PositiveInt = 2
     """Prototypes of each group; fewer where a group is smaller."""
-    criticisms: NonNegativeInt = 1
-    """Rows of each group that its prototypes stand for worst."""
 
     def __call__(self, rows: Float[np.ndarray, "N D"], labels: Int[np.ndarray, " N"]) -> Int[np.ndarray, " P"]:
         """Return the prototypes of each group, in the order chosen."""
-        return np.concatenate([chosen for chosen, _ in self._each(rows, labels)] or [np.zeros(0, np.int64)])
-
-    def criticise(self, rows: Float[np.ndarray, "N D"], labels: Int[np.ndarray, " N"]) -> Int[np.ndarray, " P"]:
-        """Return the criticisms of each group, the worst first."""
-        return np.concatenate([found for _, found in self._each(rows, labels)] or [np.zeros(0, np.int64)])
-
-    def _each(self, rows: np.ndarray, labels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        parts = []
+        parts = [np.zeros(0, np.int64)]
         for label in np.unique(labels[labels >= 0]):
             members = np.flatnonzero(labels == label)
-            kernel = gaussian_kernel(rows[members])
-            chosen = mmd_critic(kernel, min(self.count, len(members)))
-            found = criticisms(kernel, chosen, min(self.criticisms, len(members) - len(chosen)))
-            parts.append((members[chosen], members[found]))
-        return parts
+            parts.append(members[mmd_critic(gaussian_kernel(rows[members]), min(self.count, len(members)))])
+        return np.concatenate(parts)
+
+
+def criticised(
+    rows: Float[np.ndarray, "N D"], labels: Int[np.ndarray, " N"], prototypes: Int[np.ndarray, " P"], count: int
+) -> Int[np.ndarray, " Q"]:
+    """Return the rows of each group that its ``prototypes``, chosen in whatever way, stand for worst, the worst first.
+
+    Up to ``count`` of each group; the kernel is that of ``MMDCritic``.
+    """
+    parts = [np.zeros(0, np.int64)]
+    for label in np.unique(labels[prototypes]):
+        members = np.flatnonzero(labels == label)
+        own = np.flatnonzero(np.isin(members, prototypes))
+        found = criticisms(gaussian_kernel(rows[members]), own, min(count, len(members) - len(own)))
+        parts.append(members[found])
+    return np.concatenate(parts)
 
 
 def gaussian_kernel(rows: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N N"]:

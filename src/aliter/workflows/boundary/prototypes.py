@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist
+from pydantic import NonNegativeInt
+from scipy.spatial.distance import cdist, pdist
 
+from aliter.core.rng import chance
 from aliter.core.spec import Spec
 from aliter.data.layout import IMAGE
 from aliter.data.run import Figure, Run
@@ -13,8 +15,10 @@ from aliter.methods.attribution import Attribution
 from aliter.methods.attribution.integrated_gradients import IntegratedGradients
 from aliter.methods.prototype import Prototype
 from aliter.methods.prototype.medoid import Medoid
+from aliter.methods.prototype.mmd_critic import criticised
 from aliter.methods.walk.latent_gradient import LatentGradient
 from aliter.nets.frozen import Frozen
+from aliter.ops.prototypes import coverage, diversity
 from aliter.workflows.boundary.classify import between_of, chosen_classifier, classifier_of, known_images
 from aliter.workflows.boundary.pair import latents, pair_of
 from aliter.workflows.boundary.select import generator_of
@@ -27,6 +31,10 @@ _SIDES: tuple[tuple[Literal[0, 1], int], ...] = ((0, -1), (1, 1))
 """Classes to walk to, and where the walk lies in the joined one."""
 
 
+_SHARE = 0.8
+"""Of the images in a resample."""
+
+
 class Prototyping(Spec):
     """What stands for a cluster, and what is said of it."""
 
@@ -35,6 +43,12 @@ class Prototyping(Spec):
     """From an empty image, -1 everywhere, to the prototype; of the logit of the second class."""
     walk: LatentGradient = LatentGradient()
     """From the prototype to either class."""
+    criticisms: NonNegativeInt = 2
+    """Images of each cluster that are shown because its prototypes stand for them worst."""
+    resamples: NonNegativeInt = 20
+    """Random parts of 80 % whose prototypes are chosen anew, to see how sure coverage and diversity are."""
+    seed: int = 0
+    """Fixes these parts."""
 
 
 def prototypes(config: "Config", run: Run) -> None:
@@ -49,15 +63,42 @@ def prototypes(config: "Config", run: Run) -> None:
     run.save("prototypes/attribution", _attributions(config, run, images), IMAGE)
     _walks(config, run, numbers)
     _nearest(config, run, numbers)
-    spread = cdist(run.load("ambiguous/features"), run.load("ambiguous/features")[rows])
-    covered = float(spread.min(axis=1).mean() / spread.mean())
-    note = "mean distance to the nearest prototype, for that to any"
-    run.record(
-        [
-            Figure("prototypes", float(len(rows)), len(labels), note=choice.method.kind),
-            Figure("distance to prototypes", covered, len(labels), note=note),
-        ]
+    _criticisms(config, run, rows)
+    run.record(_figures(choice, run.load("ambiguous/features"), labels, rows))
+
+
+def _criticisms(config: "Config", run: Run, rows: np.ndarray) -> None:
+    """Save the images that the prototypes stand for worst."""
+    labels = run.load("clusters/label")
+    found = criticised(run.load("ambiguous/features"), labels, rows, config.prototypes.criticisms)
+    images = np.asarray(run.array("step2/generated").oindex[run.load("ambiguous/number")[found]])
+    run.save("criticisms/row", found, ("index",))
+    run.save("criticisms/label", labels[found], ("index",))
+    run.save("criticisms/image", images, IMAGE)
+
+
+def _figures(choice: Prototyping, features: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> list[Figure]:
+    """Return how many prototypes there are, how many images they are near to, and how they differ."""
+    radius = float(np.median(pdist(features))) / 2
+    resampled = []
+    for number in range(choice.resamples):
+        size = max(3, round(_SHARE * len(features)))
+        part = np.sort(chance(choice.seed, "resample", number).choice(len(features), size, replace=False))
+        chosen = choice.method(features[part], labels[part])
+        resampled.append((coverage(features[part], chosen, radius), diversity(features[part], chosen)))
+    found = (coverage(features, rows, radius), diversity(features, rows))
+    notes = (
+        f"share of the images nearer to a prototype than {radius:.3g}, half the median distance of two images",
+        "mean distance of two prototypes for that of two images; 1 is as diverse as drawn by chance",
     )
+    figures = [Figure("prototypes", float(len(rows)), len(labels), note=choice.method.kind)]
+    for place, (name, note) in enumerate(zip(("coverage", "diversity"), notes, strict=True)):
+        values = np.array([one[place] for one in resampled])
+        ends = np.quantile(values, (0.025, 0.975)) if np.isfinite(values).all() and len(values) else None
+        low, high = (None, None) if ends is None else (float(ends[0]), float(ends[1]))
+        said = f"; in 95 % of {len(values)} parts of 80 %, chosen anew, within the interval" if len(values) else ""
+        figures.append(Figure(f"{name} of prototypes", found[place], len(labels), low, high, note + said))
+    return figures
 
 
 def _attributions(config: "Config", run: Run, images: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ _HEADLINE = {
     "share in band, step2": "in the band, step 2",
     "confusion distance, step2": "mean distance from undecided, step 2",
     "adjusted Rand index": "clusters come back: adjusted Rand index",
+    "coverage of prototypes": "images near a prototype",
 }
 
 
@@ -59,6 +60,7 @@ def report(config: "Config", run: Run) -> None:
         headline=headline(run, _HEADLINE),
         sections=(
             Section("Kinds", (kinds,), "An image for each cluster; let it walk to either class."),
+            *_criticised(run),
             Section("Ambiguous images", (samples,), "All that the classifier puts in the band, as far as shown."),
             Section(
                 "Simpler ways",
@@ -130,6 +132,23 @@ def _samples(config: "Config", run: Run) -> Iterator[Item]:
         )
 
 
+def _criticised(run: Run) -> list[Section]:
+    """Return what prototypes stand for worst, cluster by cluster."""
+    labels, images = run.load("criticisms/label"), run.load("criticisms/image")
+    if not len(labels):
+        return []
+    pictures = [_strip(images[labels == one], f"cluster {one + 1}") for one in np.unique(labels).tolist()]
+    about = "Of each cluster the images that its prototypes stand for worst."
+    return [Section("Criticisms", (Pictures(pictures),), about)]
+
+
+def _strip(rows: np.ndarray, name: str) -> Picture:
+    """Return images side by side."""
+    return Picture(
+        png(grey(np.concatenate(list(rows.mean(axis=1)), axis=1), (-1.0, 1.0))), name, "mean of the channels"
+    )
+
+
 def _strips(config: "Config", run: Run) -> Pictures:
     """Return, for each way and for real images held out in the band, the first few, side by side."""
     images, p = pair_of(config, run), run.load(f"real/probability/{chosen_classifier(run)}")
@@ -137,15 +156,7 @@ def _strips(config: "Config", run: Run) -> Pictures:
     strips = {way: np.asarray(run.array(f"ways/{way.replace(' ', '')}")[:_STRIP]) for way in WAYS} | {
         "real, held out": real
     }
-    return Pictures(
-        [
-            Picture(
-                png(grey(np.concatenate(list(rows.mean(axis=1)), axis=1), (-1.0, 1.0))), name, "mean of the channels"
-            )
-            for name, rows in strips.items()
-            if len(rows)
-        ]
-    )
+    return Pictures([_strip(rows, name) for name, rows in strips.items() if len(rows)])
 
 
 def _ways(run: Run) -> Table:
