@@ -16,6 +16,7 @@ from aliter.methods.objective.classify import Classify
 from aliter.nets.blocks import initialise
 from aliter.nets.frozen import Frozen
 from aliter.nets.pool_cnn import MLP, PoolCNN
+from aliter.nets.pretrained import EfficientNetLite0
 from aliter.nets.small_cnn import SmallCNN
 from aliter.nets.timm import Timm
 from aliter.ops.frechet import frechet_distance, moments
@@ -33,8 +34,11 @@ if TYPE_CHECKING:
 class Measuring(Spec):
     """The network whose features realism is measured in, and on how many samples."""
 
-    net: Annotated[SmallCNN | PoolCNN | MLP | Timm, Field(discriminator="kind")] = SmallCNN(width=8, depth=3)
-    """Trained here, on the training images of all classes, apart from the classifiers under stress."""
+    net: Annotated[SmallCNN | PoolCNN | MLP | Timm | EfficientNetLite0, Field(discriminator="kind")] = SmallCNN(
+        width=8, depth=3
+    )
+    """Trained here, on the training images of all classes, apart from the classifiers under stress; or one that comes
+    trained on ImageNet, in a package, and stays as it is."""
     layer: str = "flatten"
     """Layer that gives the features."""
     objective: Classify = Classify(flip=0.0, rotation_deg=0.0, noise_sd=0.0)
@@ -72,25 +76,31 @@ class Realism:
 def measure(config: "Config", run: Run) -> None:
     """Fit the network of the features; record the floor: how far real images held out are from those for training."""
     images, pair, choice = images_of(run), pair_of(config, run), config.measure
-    net = choice.net.build(images.shape[0], images.shape[1], len(images.classes))
-    initialise({"classifier": net}, choice.fit.seed)
-    fit(Game(choice.objective, {"classifier": net}, labelled(images), judge(images)), choice.fit, run, "measure")
-    recall({"classifier": net}, run, "measure")
-    probe = Frozen(net.to(run.device))
+    learns = not isinstance(choice.net, EfficientNetLite0)
+    if learns:
+        net = choice.net.build(images.shape[0], images.shape[1], len(images.classes))
+        initialise({"classifier": net}, choice.fit.seed)
+        fit(Game(choice.objective, {"classifier": net}, labelled(images), judge(images)), choice.fit, run, "measure")
+    probe = _probe(choice, images, run)
     realism = Realism(probe, choice.layer, np.empty((0, 0)))
     rows = realism.features(pair.signed(np.arange(len(pair))))
     run.save("real/features", rows, ("index", "feature"))
     _check(rows[pair.splits == 0], choice)
-    run.record([*examine(probe, images, "test", run, "measure"), *_floor(config, pair, rows, realism)])
+    examined = examine(probe, images, "test", run, "measure") if learns else []
+    run.record([*examined, *_floor(config, pair, rows, realism)])
 
 
 def realism_of(config: "Config", run: Run) -> Realism:
     """Return what ``measure`` fixed."""
-    images, choice = images_of(run), config.measure
-    net = choice.net.build(images.shape[0], images.shape[1], len(images.classes))
-    recall({"classifier": net}, run, "measure")
     train = pair_of(config, run).splits == 0
-    return Realism(Frozen(net.to(run.device)), choice.layer, run.load("real/features")[train])
+    return Realism(_probe(config.measure, images_of(run), run), config.measure.layer, run.load("real/features")[train])
+
+
+def _probe(choice: Measuring, images: Images, run: Run) -> Frozen:
+    net = choice.net.build(images.shape[0], images.shape[1], len(images.classes))
+    if not isinstance(choice.net, EfficientNetLite0):
+        recall({"classifier": net}, run, "measure")
+    return Frozen(net.to(run.device))
 
 
 def _floor(config: "Config", pair: Images, rows: np.ndarray, realism: Realism) -> list[Figure]:
