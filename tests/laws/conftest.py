@@ -18,6 +18,8 @@ from aliter.data.run import Run
 from aliter.nets.blocks import initialise
 from aliter.nets.dcgan import DCGANSpec
 from aliter.nets.heads import Head
+from aliter.nets.patch import PatchSpec
+from aliter.nets.pix2pixhd import EnhancerSpec, Pix2PixHDSpec
 from aliter.nets.pool_cnn import Between, PoolCNN
 from aliter.nets.stargan import LogitResidual, StarGANSpec
 from aliter.nets.unet import UNetSpec
@@ -89,6 +91,16 @@ def _drawer() -> dict[str, nn.Module]:
     return {"encoder": encoder, "decoder": Drawer(), "bystander": nn.BatchNorm2d(2)}
 
 
+def _regressor() -> dict[str, nn.Module]:
+    return {"regressor": UNetSpec(width=4, factors=(2,), padding="same", features=2, dropout=0.2).build(2, 2)}
+
+
+def _pix2pixhd() -> dict[str, nn.Module]:
+    spec = Pix2PixHDSpec(width=4, downs=1, blocks=1)
+    nets = {"generator": spec.build(2, 2), "enhancer": EnhancerSpec(blocks=1).build(spec, 2, 2)}
+    return nets | {"discriminator": PatchSpec(width=4, layers=1, pool=3).build(4, SIZE)}
+
+
 NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {
     "classify": _classifier,
     "stargan": _stargan,
@@ -101,6 +113,8 @@ NETS: Mapping[str, Callable[[], dict[str, nn.Module]]] = {
     "ambiguous": _ambiguous,
     "detect": _finder,
     "reconstruct": _drawer,
+    "regress": _regressor,
+    "pix2pixhd": _pix2pixhd,
 }
 
 
@@ -111,6 +125,7 @@ def _draw(seed: int, step: int, size: int) -> Batch:
     points = {name: rng.uniform(0, 7, (size, 5, 2)) for name in ("at", "at_other", "place")}
     tensors = {name: torch.from_numpy(value.astype(np.float32)) for name, value in (images | latents | points).items()}
     tensors["affinity"] = torch.from_numpy(rng.integers(0, 2, (size, 3)).astype(np.float32))
+    tensors["stain"] = tensors["other"]
     classes = {name: torch.from_numpy(rng.integers(0, 3, size)) for name in ("y", "target", "field")}
     low = rng.uniform(0, 8, (size, 3, 2))
     boxes = np.concatenate([low, low + rng.uniform(2, 8, (size, 3, 2))], axis=2)

@@ -10,11 +10,12 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
+from aliter.nets.dropout import Dropout
 
 Kernels = tuple[tuple[PositiveInt, ...], ...]
 """Sizes of the kernels of one level, convolution after convolution."""
@@ -92,6 +93,8 @@ class UNetSpec(Spec):
     """``constant`` repeats voxels; ``transposed`` learns a transposed convolution."""
     features: PositiveInt = 12
     """Channels of the embedding."""
+    dropout: NonNegativeFloat = Field(default=0.0, lt=1)
+    """Share of values that the coarsest level and every level on the way up but the finest drop."""
 
     def build(self, channels: int, ndim: int) -> "UNet":
         """Return the network from ``(B, channels, *space)``, in two or three dimensions, to ``(B, features, *out)``.
@@ -173,6 +176,7 @@ class UNet(nn.Module):
             nn.Identity() if spec.upsample == "constant" else _TRANSPOSED[ndim](width, width, factor, factor)
             for width, factor in zip(widths[1:], self.factors, strict=True)
         )
+        self.drop = Dropout(spec.dropout) if spec.dropout else nn.Identity()
         self.embed = _CONVOLUTIONS[ndim](spec.width, spec.features, 1)
 
     def forward(self, x: Float[Tensor, "B C *space"]) -> Float[Tensor, "B D *out"]:
@@ -190,7 +194,7 @@ class UNet(nn.Module):
             x = F.max_pool2d(x, factor) if self.ndim == 2 else F.max_pool3d(x, factor)
         found = [self.down[-1](x)]
         for number in reversed(range(len(self.factors))):
-            found.append(self.up[number](self._joined(skips[number], found[-1], number)))
+            found.append(self.up[number](self._joined(skips[number], self.drop(found[-1]), number)))
         return found
 
     def pyramid(self, x: Float[Tensor, "B C *space"]) -> Float[Tensor, "B D *out"]:

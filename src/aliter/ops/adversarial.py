@@ -1,5 +1,7 @@
 """Terms of adversarial games."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -47,3 +49,41 @@ def gradient_penalty(logits: Float[Tensor, " B"], x: Float[Tensor, "B *shape"]) 
     """
     (gradient,) = torch.autograd.grad(logits.float().sum(), x, create_graph=True)
     return gradient.float().square().flatten(1).sum(1).mean() / 2
+
+
+Maps = Sequence[Sequence[Float[Tensor, "B _ _ _"]]]
+"""Of each scale of a discriminator: what its layers give, the logits last."""
+
+
+def least_squares(maps: Maps, real: bool) -> Float[Tensor, ""]:
+    """Return the sum over scales of the mean squared distance of logits from 1 where real, from 0 where fake.
+
+    References
+    ----------
+    Mao et al. 2017, Least squares generative adversarial networks, arXiv:1611.04076, equation 9.
+    """
+    return torch.stack([(scale[-1].float() - float(real)).square().mean() for scale in maps]).sum()
+
+
+def cross_entropies(maps: Maps, real: bool) -> Float[Tensor, ""]:
+    """Return the sum over scales of the mean binary cross-entropy of logits against "real" or "fake"."""
+    return torch.stack([non_saturating(scale[-1].flatten(), real) for scale in maps]).sum()
+
+
+def feature_matching(real: Maps, fake: Maps) -> Float[Tensor, ""]:
+    """Return how far features of generated images are from those of real ones.
+
+    Of K scales with L layers of features: ``sum over all of mean |real - fake| * 4 / (K L)``. The published code
+    weighs so; its paper writes the plain sum.
+
+    References
+    ----------
+    Wang et al. 2018, arXiv:1711.11585, equation 4.
+    """
+    count = len(fake) * (len(fake[0]) - 1)
+    terms = [
+        F.l1_loss(ours.float(), theirs.float())
+        for one, other in zip(fake, real, strict=True)
+        for ours, theirs in zip(one[:-1], other[:-1], strict=True)
+    ]
+    return torch.stack(terms).sum() * (4 / count)

@@ -110,7 +110,7 @@ def seg_score(truth: Integer[np.ndarray, "*space"], labels: Integer[np.ndarray, 
     ----------
     Ulman et al. 2017, An objective comparison of cell-tracking algorithms, Nature Methods 14, measure SEG.
     """
-    shared = _objects(truth, labels)
+    shared = shared_objects(truth, labels)
     covered = 2 * shared.count > shared.truth_size
     found = shared.iou[covered].sum()
     return float(found / shared.truths) if shared.truths else float("nan")
@@ -128,7 +128,7 @@ def det_score(truth: Integer[np.ndarray, "*space"], labels: Integer[np.ndarray, 
     Matula et al. 2015, Cell tracking accuracy measurement based on comparison of acyclic oriented graphs, PLOS ONE
     10, and its weights of 5, 10 and 1: measure DET of the Cell Tracking Challenge.
     """
-    shared = _objects(truth, labels)
+    shared = shared_objects(truth, labels)
     if not shared.truths:
         return float("nan")
     finding = shared.column[2 * shared.count > shared.truth_size]
@@ -151,7 +151,7 @@ def average_precision(
     ----------
     Schmidt et al. 2018, Cell detection with star-convex polygons, arXiv:1806.03535, section 3.
     """
-    shared = _objects(truth, labels)
+    shared = shared_objects(truth, labels)
     found = np.array([_matched(shared, float(threshold)) for threshold in np.atleast_1d(thresholds)], dtype=float)
     everything = shared.truths + shared.labels
     return found / (everything - found) if everything else np.full(found.shape, np.nan)
@@ -171,19 +171,24 @@ def affinities(labels: Integer[np.ndarray, "*space"]) -> Float32[np.ndarray, "nd
 
 
 @dataclass(frozen=True)
-class _Objects:
+class Shared:
     """Pairs of an object and a label that overlap, background left out."""
 
     row: Int[np.ndarray, " P"]
+    """Which true object, by the order of ids, background among them."""
     column: Int[np.ndarray, " P"]
+    """Which label, likewise."""
     count: Int[np.ndarray, " P"]
+    """Voxels in both."""
     truth_size: Int[np.ndarray, " P"]
+    """Voxels of the true object."""
     iou: Float64[np.ndarray, " P"]
     truths: int
+    """True objects in all."""
     labels: int
 
 
-def _objects(truth: Integer[np.ndarray, "*space"], labels: Integer[np.ndarray, "*space"]) -> _Objects:
+def shared_objects(truth: Integer[np.ndarray, "*space"], labels: Integer[np.ndarray, "*space"]) -> Shared:
     """Return the overlaps of objects, with their intersection over union."""
     table = overlap(truth, labels)
     kept = (table.truth_ids[table.row] != 0) & (table.label_ids[table.column] != 0)
@@ -191,10 +196,10 @@ def _objects(truth: Integer[np.ndarray, "*space"], labels: Integer[np.ndarray, "
     truth_size = table.truth_size[row]
     iou = count / (truth_size + table.label_size[column] - count)
     truths, objects = np.count_nonzero(table.truth_ids), np.count_nonzero(table.label_ids)
-    return _Objects(row, column, count, truth_size, iou, int(truths), int(objects))
+    return Shared(row, column, count, truth_size, iou, int(truths), int(objects))
 
 
-def _matched(shared: _Objects, threshold: float) -> int:
+def _matched(shared: Shared, threshold: float) -> int:
     """Return how many objects the best assignment matches."""
     good = shared.iou >= threshold - _ROUNDING
     row, column = shared.row[good], shared.column[good]

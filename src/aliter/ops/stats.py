@@ -66,6 +66,24 @@ def sign_flip_p(a: Sample, b: Sample) -> float:
     return float((np.abs(sums) >= least).mean())
 
 
+def bootstrap_mean(values: Sample, draws: int = 2000) -> tuple[float, float, float]:
+    """Return the mean, and the ends of its 95 % interval: percentiles of means of samples drawn with replacement.
+
+    The draws are always the same ones. NaN counts as no value; the ends are NaN for fewer than two values.
+
+    References
+    ----------
+    Efron 1979, Bootstrap methods: another look at the jackknife.
+    """
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    if known.size < 2:
+        return (float(known[0]) if known.size else math.nan), math.nan, math.nan
+    chosen = chance(0, "bootstrap", known.size).integers(0, known.size, (draws, known.size))
+    low, high = np.percentile(known[chosen].mean(axis=1), (2.5, 97.5))
+    return float(known.mean()), float(low), float(high)
+
+
 def bonferroni(p: Real[np.ndarray, "*tests"] | ArrayLike) -> Float64[np.ndarray, "*tests"]:
     """Return the p of each test, raised so that rejecting below alpha errs anywhere with chance alpha at most.
 

@@ -104,6 +104,7 @@ class _Player:
         averaged = plan.ema.nets if plan.ema else ()
         self.averages = {key: copy.deepcopy(self.nets[key]).eval() for key in averaged}
         self.optimizers = {key: _adam(self.nets[key], plan, key) for key in moved}
+        self.rates = {key: one.param_groups[0]["lr"] for key, one in self.optimizers.items()}
         self.step = self.stale = 0
         self.parts = 1
         # Where no accelerator has been used yet, torch.manual_seed notes its whole stack for each.
@@ -178,6 +179,8 @@ class _Player:
             net.requires_grad_(True)
         terms = self.descend(turn, batch)
         for key in turn.moves:
+            if self.plan.fall:
+                self.optimizers[key].param_groups[0]["lr"] = self.rates[key] * self.plan.fall.factor(batch.step)
             self.optimizers[key].step()
             self.optimizers[key].zero_grad(set_to_none=True)
         for net in movers:

@@ -15,6 +15,19 @@ class Pace(Spec):
     decay: NonNegativeFloat | None = None
 
 
+class Fall(Spec):
+    """A rate that stays for ``after`` epochs, and from then on falls by an equal part an epoch, to 0 in ``over``."""
+
+    after: NonNegativeInt = 100
+    over: PositiveInt = 100
+    epoch: PositiveInt = 1
+    """Steps of an epoch."""
+
+    def factor(self, step: int) -> float:
+        """Return by what the rate is multiplied at ``step``, from 0."""
+        return max(0.0, 1 - max(0, step // self.epoch - self.after) / self.over)
+
+
 class Average(Spec):
     """An exponential moving average of weights: decay min(``decay``, (1 + step) / (10 + step))."""
 
@@ -36,6 +49,8 @@ class Fit(Spec):
     """Decays of Adam's two averages."""
     decay: NonNegativeFloat = 0.0
     """Weight decay, as L2."""
+    fall: Fall | None = None
+    """How rates fall in the end; None: never."""
     networks: dict[str, Pace] = {}
     """What differs for single networks."""
     ema: Average | None = None

@@ -17,6 +17,7 @@ WORKFLOWS = {
     "embeddings": "aliter.workflows.embeddings",
     "boundary": "aliter.workflows.boundary",
     "concepts": "aliter.workflows.concepts",
+    "staining": "aliter.workflows.staining",
 }
 """Where each workflow lives; loaded when asked for."""
 

@@ -8,7 +8,9 @@ from aliter.methods.objective.classify import Classify
 from aliter.methods.objective.contrast import Contrast, Vicreg
 from aliter.methods.objective.detect import Detect
 from aliter.methods.objective.gan import GAN
+from aliter.methods.objective.pix2pixhd import Pix2PixHD
 from aliter.methods.objective.reconstruct import Reconstruct
+from aliter.methods.objective.regress import Regress
 from aliter.methods.objective.sparse import AffinityHead, SparseHead, SparseNet
 from aliter.methods.objective.stargan import StarGAN
 
@@ -20,7 +22,9 @@ __all__ = [
     "Contrast",
     "Detect",
     "Example",
+    "Pix2PixHD",
     "Reconstruct",
+    "Regress",
     "SparseHead",
     "SparseNet",
     "StarGAN",
@@ -35,7 +39,9 @@ Example = (
     | Contrast
     | Detect
     | GAN
+    | Pix2PixHD
     | Reconstruct
+    | Regress
     | SparseHead
     | SparseNet
     | StarGAN
@@ -59,5 +65,9 @@ def examples() -> tuple[Example, ...]:
         Ambiguous(adversary=HingeR1(), confusion=Gaussian()),
         Ambiguous(weight="mgda"),
         Detect(),
+        Regress(),
+        Pix2PixHD(pixel=1.0),
+        Pix2PixHD(adversary="cross_entropy", moves=("enhancer",)),
+        Pix2PixHD(moves=("generator", "enhancer")),
         Reconstruct(absolute=0.5, slopes=0.5, features=0.1),
     )

@@ -2,6 +2,7 @@
 
 from aliter.methods.segment.affinity_watershed import AffinityWatershed
 from aliter.methods.segment.forest import Forest
+from aliter.methods.segment.otsu import Otsu
 from aliter.methods.segment.watershed import Watershed
 
-__all__ = ["AffinityWatershed", "Forest", "Watershed"]
+__all__ = ["AffinityWatershed", "Forest", "Otsu", "Watershed"]

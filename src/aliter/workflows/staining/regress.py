@@ -1,0 +1,64 @@
+"""Learn the stain pixel by pixel: the mean or median of all that it might be."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import PositiveInt
+from torch import nn
+
+from aliter.core.spec import Spec
+from aliter.data.run import Run
+from aliter.methods.objective.regress import Regress
+from aliter.nets.blocks import initialise
+from aliter.nets.dropout import require_strength
+from aliter.nets.unet import UNetSpec
+from aliter.train.fit import Game, fit, recall
+from aliter.train.plan import Fall, Fit
+from aliter.workflows.staining.crops import crops, losses_of
+from aliter.workflows.staining.pairs import Pairs, pairs_of
+
+if TYPE_CHECKING:
+    from aliter.workflows.staining import Config
+
+UNET = UNetSpec(width=16, factors=(2, 2, 2, 2), padding="same", features=1, dropout=0.2)
+
+
+class Regressing(Spec):
+    """The network, and how it learns; its ``features`` are as many as there are stains, whatever is said."""
+
+    net: UNetSpec = UNET
+    """1,946,401 parameters from one channel to one."""
+    objective: Regress = Regress()
+    crop_px: PositiveInt = 128
+    """Pixels a side of what it learns from; a multiple of what the network pools by."""
+    members: PositiveInt = 1
+    """Networks with other first weights and other draws: an ensemble, whose disagreement is another doubt."""
+    fit: Fit = Fit(steps=2000, size=4, rate=1e-3, fall=Fall(after=1000, over=1000), judge_every=100, save_every=200)
+
+
+def regress(config: "Config", run: Run) -> None:
+    """Fit the networks."""
+    pairs, choice = pairs_of(run), config.regress
+    train, held = (crops(pairs, pairs.fields.split(name).tolist(), choice.crop_px) for name in ("train", "val"))
+    judge = losses_of(choice.objective, held, 8)
+    for member in range(choice.members):
+        plan = choice.fit.model_copy(update={"seed": choice.fit.seed + member})
+        nets: dict[str, nn.Module] = {"regressor": _build(choice, pairs)}
+        initialise(nets, plan.seed)
+        fit(Game(choice.objective, nets, train, judge), plan, run, name_of(member))
+
+
+def regressor_of(choice: Regressing, pairs: Pairs, run: Run, member: int = 0) -> nn.Module:
+    """Return a network that ``regress`` trained."""
+    nets = {"regressor": _build(choice, pairs)}
+    recall(nets, run, name_of(member))
+    require_strength(nets["regressor"], choice.net.dropout)
+    return nets["regressor"].to(run.device)
+
+
+def name_of(member: int) -> str:
+    """Return the name of a fit."""
+    return "regression" if member == 0 else f"regression-{member}"
+
+
+def _build(choice: Regressing, pairs: Pairs) -> nn.Module:
+    return choice.net.model_copy(update={"features": len(pairs.target)}).build(len(pairs.source), 2)
