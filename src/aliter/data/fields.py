@@ -36,6 +36,7 @@ class Fields:
             raise DataError(f"{path}: expected fields of one kind, found the classes {found}; put them into one folder")
         self.path, self.ids, self.range, self.source = path, images.ids, images.range, images.source
         self.channels, self.shape, self.splits = images.channels, images.shape[1:], images.splits
+        self.pixel_um = images.pixel_um
         self._images = layout.array(images.root, "images/0")
         self._objects = layout.array(images.root, "objects/0") if "objects/0" in images.root else None
         groups = images.groups or images.ids

@@ -30,8 +30,7 @@ def blended(
     if not 0 <= overlap_px < tile / 2:
         raise RequestError(f"expected an overlap below half of a tile of {tile} pixels, found {overlap_px}; lower it")
     height, width = x.shape[1:]
-    small = (ceil(min(side, tile) / period) * period for side in (height, width))
-    sides = (min(tile, one) for one in small)
+    sides = (min(tile, ceil(side / period) * period) for side in (height, width))
     boxes = [_steps(side, part, overlap_px) for side, part in zip((height, width), sides, strict=True)]
     padded = mirrored(x, max(boxes[0][-1][1], height), max(boxes[1][-1][1], width))
     total: Float64[np.ndarray, "T H W"] | None = None
@@ -55,10 +54,10 @@ def mirrored(x: Float32[np.ndarray, "C h w"], height: int, width: int) -> Float3
 
 
 def _steps(side: int, tile: int, overlap: int) -> list[tuple[int, int]]:
-    """Return where tiles begin and end along an axis: the last one ends with the image, where it can."""
-    starts = list(range(0, max(side - tile, 0) + 1, tile - overlap)) or [0]
-    if starts[-1] + tile < side:
-        starts.append(side - tile)
+    """Return where tiles begin and end along an axis: one if it holds all, else the last ends with the image."""
+    if tile >= side:
+        return [(0, tile)]
+    starts = [*range(0, side - tile, tile - overlap), side - tile]
     return [(start, start + tile) for start in starts]
 
 

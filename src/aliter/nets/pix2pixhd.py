@@ -135,6 +135,19 @@ class Enhancer(nn.Module):
         return image.float()
 
 
+class Enhancing(nn.Module):
+    """Enhancer and global generator as one network."""
+
+    def __init__(self, generator: nn.Module, enhancer: nn.Module) -> None:
+        super().__init__()
+        self.generator, self.enhancer = generator, enhancer
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T H W"]:
+        """Return images in [-1, 1], float32."""
+        image: Tensor = self.enhancer(x, self.generator)
+        return image
+
+
 class Residual(nn.Module):
     """Two convolutions beside a shortcut, values dropped between them; nothing bends their sum."""
 

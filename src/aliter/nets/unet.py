@@ -20,6 +20,7 @@ from aliter.nets.dropout import Dropout
 Kernels = tuple[tuple[PositiveInt, ...], ...]
 """Sizes of the kernels of one level, convolution after convolution."""
 _CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_NORMS: dict[int, Callable[..., nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 _TRANSPOSED: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
 
@@ -88,6 +89,8 @@ class UNetSpec(Spec):
     """Kernels of each level on the way down, in place of ``kernel`` and ``passes``; one more than factors."""
     up: tuple[Kernels, ...] | None = None
     """Kernels of each level on the way up, from the finest; as many as factors."""
+    norm: Literal["none", "instance"] = "none"
+    """``instance`` standardises every channel of every image: quicker to learn, but depends on the tile."""
     padding: Literal["valid", "same"] = "valid"
     upsample: Literal["constant", "transposed"] = "constant"
     """``constant`` repeats voxels; ``transposed`` learns a transposed convolution."""
@@ -224,7 +227,8 @@ class UNet(nn.Module):
         layers: list[nn.Module] = []
         for number, kernel in enumerate(kernels):
             channels = inner if number == 0 else outer
-            layers += [_CONVOLUTIONS[self.ndim](channels, outer, kernel, padding=self.spec.padding), nn.ReLU()]
+            norm = [_NORMS[self.ndim](outer)] if self.spec.norm == "instance" else []
+            layers += [_CONVOLUTIONS[self.ndim](channels, outer, kernel, padding=self.spec.padding), *norm, nn.ReLU()]
         return nn.Sequential(*layers)
 
 

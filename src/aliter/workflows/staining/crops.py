@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
 from aliter.core.batch import Batch, Draw
@@ -14,7 +14,7 @@ from aliter.core.rng import chance
 from aliter.train.fit import Judge
 from aliter.workflows.staining.pairs import Pairs
 
-_HELD = 1_000_003
+HELD = 1_000_003
 """Step of the draw that is only looked at: no fit is so long."""
 
 
@@ -54,7 +54,7 @@ def _crop(
 
 def losses_of(objective: Objective, held: Draw, size: int) -> Judge:
     """Return a judge that says what ``objective`` says of the same few crops of fields not learned from."""
-    batch = held(0, _HELD, size)
+    batch = held(0, HELD, size)
 
     def figures(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
         there = moved(batch, next(next(iter(nets.values())).parameters()).device)
@@ -65,6 +65,14 @@ def losses_of(objective: Objective, held: Draw, size: int) -> Judge:
         return found
 
     return figures
+
+
+def shown(x: Tensor, drawn: Tensor, stain: Tensor) -> UInt8[np.ndarray, "H W"]:
+    """Return a picture for who watches: of the first crops, without stain, drawn, real, one below the other."""
+    seen = [x[:4, 0].float() / 6, drawn[:4, 0].float() / 2, stain[:4, 0].float() / 2]
+    rows = [torch.cat(list(one), 1) + 0.5 for one in seen]
+    levels = (torch.cat(rows).clamp(0, 1) * 255).round().to(torch.uint8)
+    return np.asarray(levels.cpu().numpy())
 
 
 def moved(batch: Batch, device: torch.device) -> Batch:

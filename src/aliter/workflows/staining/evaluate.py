@@ -13,6 +13,7 @@ from aliter.core.spec import Spec
 from aliter.data.run import Figure, Run
 from aliter.methods.segment.otsu import Otsu
 from aliter.ops.intensity import pearson
+from aliter.ops.spectrum import radial_power
 from aliter.workflows.staining.pairs import Pairs, pairs_of
 from aliter.workflows.staining.predict import METHODS
 from aliter.workflows.staining.scores import (
@@ -55,6 +56,7 @@ def evaluate(config: "Config", run: Run) -> None:
             images = (predicted(run, pairs, name, row)[0] for row in rows_of(pairs))
             objects = [config.evaluate.segmenter(image, level) for image in images]
             run.save(f"objects/{name}", np.stack(objects), ("index", "y", "x"))
+            run.save(f"spectra/{name}", _spectrum(run, pairs, name), ("ring", "kind"))
             instance[name] = _instances(pairs, objects)
             features[name] = _features(run, pairs, name, objects)
             advance(1, name)
@@ -103,6 +105,12 @@ def _pixels(run: Run, pairs: Pairs, name: str) -> list[dict[str, float]]:
             found |= {f"{metric}{suffix(pairs, what)}": value for metric, value in scores.items()}
         rows.append(found)
     return rows
+
+
+def _spectrum(run: Run, pairs: Pairs, name: str) -> np.ndarray:
+    """Return frequency, as a share of Nyquist's, and mean power of the first stain over the fields to test."""
+    power = np.mean([radial_power(predicted(run, pairs, name, row)[0]) for row in rows_of(pairs)], axis=0)
+    return np.stack([(np.arange(len(power)) + 0.5) / len(power), power], 1)
 
 
 def suffix(pairs: Pairs, stain: str) -> str:

@@ -19,7 +19,7 @@ from aliter.nets.blend import blended
 from aliter.nets.dropout import sampled
 from aliter.workflows.staining.pairs import Pairs, pairs_of
 from aliter.workflows.staining.regress import regressor_of
-from aliter.workflows.staining.translate import generator_of
+from aliter.workflows.staining.translate import generator_of, period_of
 
 if TYPE_CHECKING:
     from aliter.workflows.staining import Config
@@ -66,7 +66,7 @@ def stainer(config: "Config", run: Run, pairs: Pairs, name: Method, member: int 
         net = regressor_of(config.regress, pairs, run, member)
         period = int(np.prod(config.regress.net.factors))
     else:
-        net, period = generator_of(config.translate, pairs, run), config.translate.net.period
+        net, period = generator_of(config.translate, pairs, run), period_of(config.translate)
     choice = config.predict
 
     def stained(x: _Image, keys: tuple[int | str, ...] | None) -> _Image:

@@ -1,25 +1,27 @@
 """Learn the stain pixel by pixel: the mean or median of all that it might be."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import PositiveInt
 from torch import nn
 
+from aliter.core.batch import Draw
 from aliter.core.spec import Spec
 from aliter.data.run import Run
 from aliter.methods.objective.regress import Regress
 from aliter.nets.blocks import initialise
 from aliter.nets.dropout import require_strength
 from aliter.nets.unet import UNetSpec
-from aliter.train.fit import Game, fit, recall
+from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fall, Fit
-from aliter.workflows.staining.crops import crops, losses_of
+from aliter.workflows.staining.crops import HELD, crops, losses_of, moved, shown
 from aliter.workflows.staining.pairs import Pairs, pairs_of
 
 if TYPE_CHECKING:
     from aliter.workflows.staining import Config
 
-UNET = UNetSpec(width=16, factors=(2, 2, 2, 2), padding="same", features=1, dropout=0.2)
+UNET = UNetSpec(width=16, factors=(2, 2, 2, 2), norm="instance", padding="same", features=1, dropout=0.2)
 
 
 class Regressing(Spec):
@@ -39,12 +41,23 @@ def regress(config: "Config", run: Run) -> None:
     """Fit the networks."""
     pairs, choice = pairs_of(run), config.regress
     train, held = (crops(pairs, pairs.fields.split(name).tolist(), choice.crop_px) for name in ("train", "val"))
-    judge = losses_of(choice.objective, held, 8)
     for member in range(choice.members):
         plan = choice.fit.model_copy(update={"seed": choice.fit.seed + member})
         nets: dict[str, nn.Module] = {"regressor": _build(choice, pairs)}
         initialise(nets, plan.seed)
-        fit(Game(choice.objective, nets, train, judge), plan, run, name_of(member))
+        fit(Game(choice.objective, nets, train, _judge(choice, held, run, name_of(member))), plan, run, name_of(member))
+
+
+def _judge(choice: Regressing, held: Draw, run: Run, name: str) -> Judge:
+    """Return a judge of the loss on fields not learned from."""
+    batch, terms = held(0, HELD, 8), losses_of(choice.objective, held, 8)
+
+    def figures(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
+        there = moved(batch, next(nets["regressor"].parameters()).device)
+        run.show(name, step, shown(there["x"], nets["regressor"](there["x"]), there["stain"]))
+        return terms(nets, step)
+
+    return figures
 
 
 def regressor_of(choice: Regressing, pairs: Pairs, run: Run, member: int = 0) -> nn.Module:

@@ -1,30 +1,50 @@
 """Learn to draw a stain that a discriminator takes for real: one of all that it might be."""
 
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from pydantic import PositiveInt
-from torch import nn
+from torch import Tensor, nn
 
-from aliter.core.batch import Draw
+from aliter.core.batch import Batch, Draw
 from aliter.core.spec import Spec
-from aliter.data.run import Run
+from aliter.data.run import Figure, Run
 from aliter.methods.objective.pix2pixhd import Pix2PixHD, drawn
 from aliter.nets.blocks import initialise
 from aliter.nets.dropout import require_strength
 from aliter.nets.patch import PatchSpec
-from aliter.nets.pix2pixhd import Pix2PixHDSpec
+from aliter.nets.pix2pixhd import EnhancerSpec, Enhancing, Pix2PixHDSpec, halved
+from aliter.nets.published import load_published
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fit
-from aliter.workflows.staining.crops import _HELD, crops, losses_of, moved
+from aliter.workflows.staining.crops import HELD, crops, losses_of, moved, shown
 from aliter.workflows.staining.pairs import Pairs, pairs_of
 
 if TYPE_CHECKING:
     from aliter.workflows.staining import Config
 
+_log = logging.getLogger(__name__)
 SD = 0.02
 """Of the first weights, as published."""
+_ADAM = (0.5, 0.999)
+MOVERS = ("generator", "enhancer")
+"""Who learns to draw in the end, where there is an enhancer."""
+_WON = 0.05
+"""A loss of the discriminator below which it has won, and teaches nothing."""
+
+
+class Enhance(Spec):
+    """Around the generator, which has learned at half the resolution, one that sees all of it.
+
+    At first it learns alone, the generator staying as it is to the bit; then both learn, with fresh optimisers.
+    """
+
+    net: EnhancerSpec = EnhancerSpec()
+    alone: Fit = Fit(steps=1000, size=4, rate=2e-4, betas=_ADAM, judge_every=100, save_every=200)
+    joint: Fit = Fit(steps=1000, size=4, rate=2e-4, betas=_ADAM, judge_every=100, save_every=200)
 
 
 class Translating(Spec):
@@ -35,48 +55,116 @@ class Translating(Spec):
     objective: Pix2PixHD = Pix2PixHD()
     crop_px: PositiveInt = 128
     """Pixels a side of what they learn from."""
-    fit: Fit = Fit(steps=2000, size=4, rate=2e-4, betas=(0.5, 0.999), judge_every=100, save_every=200)
+    fit: Fit = Fit(steps=2000, size=4, rate=2e-4, betas=_ADAM, judge_every=100, save_every=200)
+    enhance: Enhance | None = None
+    """What learns at full resolution once the generator has learned at half of it; None: the generator does."""
+    weights: Path | None = None
+    """A folder with ``latest_net_G.pth`` and maybe ``latest_net_D.pth`` of pix2pixHD or of what is like it, to begin
+    with; only numbers are read from them."""
 
 
 def translate(config: "Config", run: Run) -> None:
-    """Fit generator and discriminator."""
+    """Fit generator and discriminator; with an enhancer first at half resolution, then around it."""
     pairs, choice = pairs_of(run), config.translate
     train, held = (crops(pairs, pairs.fields.split(name).tolist(), choice.crop_px) for name in ("train", "val"))
     nets = _build(choice, pairs)
     initialise(nets, choice.fit.seed, SD)
-    fit(Game(choice.objective, nets, train, _judge(choice, held)), choice.fit, run, "translation")
+    if choice.weights is not None:
+        load_published(choice.weights, nets)
+    first = {name: net for name, net in nets.items() if name != "enhancer"}
+    seen = (train, held) if choice.enhance is None else (_half(train), _half(held))
+    _fit(first, choice.objective, seen, choice.fit, run, "translation")
+    if choice.enhance is None:
+        run.record(_dominance(run, choice, "translation"))
+        return
+    stages = (
+        ("alone", ("enhancer",), choice.enhance.alone),
+        ("joint", ("generator", "enhancer"), choice.enhance.joint),
+    )
+    for name, moves, plan in stages:
+        objective = choice.objective.model_copy(update={"moves": moves})
+        _fit(nets, objective, (train, held), plan, run, f"translation-{name}")
+        recall(nets, run, f"translation-{name}")
+    run.record(_dominance(run, choice, "translation-joint"))
 
 
 def generator_of(choice: Translating, pairs: Pairs, run: Run) -> nn.Module:
-    """Return the generator that ``translate`` trained."""
+    """Return what ``translate`` trained to draw: a network from channels without stain to stains."""
     nets = _build(choice, pairs)
-    recall(nets, run, "translation")
-    require_strength(nets["generator"], choice.net.dropout)
-    return nets["generator"].to(run.device)
+    recall(nets, run, "translation" if choice.enhance is None else "translation-joint")
+    for net in nets.values():
+        require_strength(net, choice.net.dropout)
+    if choice.enhance is None:
+        return nets["generator"].to(run.device)
+    return Enhancing(nets["generator"], nets["enhancer"]).to(run.device)
+
+
+def period_of(choice: Translating) -> int:
+    """Return what the sides of an image must be multiples of."""
+    return choice.net.period * (1 if choice.enhance is None else 2)
 
 
 def _build(choice: Translating, pairs: Pairs) -> dict[str, nn.Module]:
     source, stains = len(pairs.source), len(pairs.target)
-    return {
+    nets: dict[str, nn.Module] = {
         "generator": choice.net.build(source, stains),
         "discriminator": choice.discriminator.build(source + stains, choice.crop_px),
     }
+    if choice.enhance is not None:
+        nets["enhancer"] = choice.enhance.net.build(choice.net, source, stains)
+    return nets
 
 
-def _judge(choice: Translating, held: Draw) -> Judge:
+def _half(draw: Draw) -> Draw:
+    """Return draws of the same images at half their resolution."""
+
+    def smaller(seed: int, step: int, size: int) -> Batch:
+        batch = draw(seed, step, size)
+        tensors: dict[str, Tensor] = {name: halved(value) for name, value in batch.tensors.items()}
+        return Batch(batch.step, batch.ids, batch.seed, tensors)
+
+    return smaller
+
+
+def _fit(
+    nets: Mapping[str, nn.Module],
+    objective: Pix2PixHD,
+    draws: tuple[Draw, Draw],
+    plan: Fit,
+    run: Run,
+    name: str,
+) -> None:
+    fit(Game(objective, nets, draws[0], _judge(objective, draws[1], run, name)), plan, run, name)
+
+
+def _judge(objective: Pix2PixHD, held: Draw, run: Run, name: str) -> Judge:
     """Return a judge of all terms on fields not learned from, and of what the discriminator says of them."""
-    batch, terms = held(0, _HELD, 8), losses_of(choice.objective, held, 8)
+    batch, terms = held(0, HELD, 8), losses_of(objective, held, 8)
 
     def figures(nets: Mapping[str, nn.Module], step: int) -> dict[str, float]:
         there = moved(batch, next(nets["generator"].parameters()).device)
         x, stain = there["x"], there["stain"]
-        said = {
-            "D(real)": nets["discriminator"](torch.cat([x, stain], 1)),
-            "D(fake)": nets["discriminator"](torch.cat([x, drawn(nets, x)], 1)),
-        }
+        fake = drawn(nets, x)
+        run.show(name, step, shown(x, fake, stain))
+        said = {"D(real)": stain, "D(fake)": fake}
+        maps = {key: nets["discriminator"](torch.cat([x, image], 1)) for key, image in said.items()}
         means = {
-            name: float(torch.stack([scale[-1].float().mean() for scale in maps]).mean()) for name, maps in said.items()
+            key: float(torch.stack([scale[-1].float().mean() for scale in scales]).mean())
+            for key, scales in maps.items()
         }
         return {**terms(nets, step), **means}
 
     return figures
+
+
+def _dominance(run: Run, choice: Translating, name: str) -> list[Figure]:
+    """Return the discriminator's loss in the last fifth of a fit, and say so if it has won."""
+    rows = [row for row in run.metrics("translate") if row["name"] == name and "discriminate/real" in row]
+    last = rows[-max(1, len(rows) // 5) :]
+    loss = sum(row["discriminate/real"] + row["discriminate/fake"] for row in last) / len(last)
+    note = f"{choice.discriminator.scales / 4:g} where it cannot tell real from drawn"
+    if choice.objective.adversary == "least_squares" and loss < _WON:
+        words = "the discriminator has won and teaches nothing: lower its rate, give it a pool, or make it smaller"
+        _log.warning("%s: expected a discriminator that is in doubt, found a loss of %.3f; %s", name, loss, words)
+        note = f"{note}; {words}"
+    return [Figure("loss of the discriminator, last fifth", loss, len(last), note=note)]
