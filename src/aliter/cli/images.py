@@ -9,10 +9,12 @@ import typer
 from aliter.cli.console import Debug, out, set_debug
 from aliter.core.errors import RequestError
 
+_OUT = "A store if it ends in .zarr, else a folder; of phase a plate if it ends in .ome.zarr."
+
 
 def simulate(
     kind: Annotated[str, typer.Argument(help="What to draw: fictus, fictus_volume, nuclei, phase or tissue.")],
-    to: Annotated[Path, typer.Argument(metavar="OUT", help="A store if it ends in .zarr, else a folder.")],
+    to: Annotated[Path, typer.Argument(metavar="OUT", help=_OUT)],
     count: Annotated[int | None, typer.Option(help="Cells of each class, fields or slides.")] = None,
     size: Annotated[int | None, typer.Option(help="Pixels on a side.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of all chance.")] = 0,
@@ -26,6 +28,8 @@ def simulate(
 
     Example: aliter simulate fictus cells.zarr --count 100 --factor aggregates --factor elongation
     """
+    from aliter.data.fields import Fields
+    from aliter.data.paired import write_plate
     from aliter.data.simulate import SIMULATIONS, Fictus, FictusVolume, Nuclei, Phase, Tissue
     from aliter.data.simulate.store import write_simulation, written_as_folder
 
@@ -37,10 +41,11 @@ def simulate(
     asked = {"count": count, "size": size, "seed": seed, "factors": factor or None, "depth": depth, "among": among}
     simulation = SIMULATIONS[kind].parse({name: one for name, one in asked.items() if one is not None}, Path(kind))
     assert isinstance(simulation, Fictus | FictusVolume | Nuclei | Phase | Tissue)
-    store = to if to.suffix == ".zarr" else to.with_name(f".{to.name}.zarr")
+    plate = isinstance(simulation, Phase) and to.name.endswith(".ome.zarr")
+    store = to if to.suffix == ".zarr" and not plate else to.with_name(f".{to.name}.zarr")
     write_simulation(simulation, store, workers)
     if store != to:
-        written_as_folder(store, to)
+        write_plate(Fields(store), to) if plate else written_as_folder(store, to)
         shutil.rmtree(store)
     out.print(f"{to}: {simulation.count} of each of {', '.join(simulation.classes)}", markup=False)
 

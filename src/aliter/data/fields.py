@@ -39,8 +39,8 @@ class Fields:
         self.pixel_um = images.pixel_um
         self._images = layout.array(images.root, "images/0")
         self._objects = layout.array(images.root, "objects/0") if "objects/0" in images.root else None
-        groups = images.groups or images.ids
-        if shared := straddling(groups, self.splits):
+        self.groups: list[str] = images.groups
+        if shared := straddling(self.groups or self.ids, self.splits):
             raise DataError(f"{path}: expected each group in one split, found '{shared[0]}' in several; split by group")
 
     def __len__(self) -> int:

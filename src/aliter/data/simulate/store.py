@@ -17,6 +17,7 @@ from aliter.data.convert import write_folder
 from aliter.data.fields import Fields, write_objects
 from aliter.data.images import Header, Images, write_images
 from aliter.data.masks import write_masked
+from aliter.data.paired import write_paired
 from aliter.data.simulate import Fictus, FictusVolume, Nuclei, Phase, Tissue
 from aliter.data.simulate.pairs import write_pairs
 from aliter.data.slides import write_slides
@@ -42,9 +43,10 @@ def write_simulation(simulation: Cells | Nuclei | Phase | Tissue, path: Path, wo
 
 
 def written_as_folder(store: Path, out: Path) -> None:
-    """Write a simulation's ``store`` as files: a folder per class, or images and masks of fields."""
+    """Write a simulation's ``store`` as files: a folder per class, images and masks of fields, a folder per channel."""
     if "objects" in layout.open_store(store):
-        write_masked(Fields(store), out)
+        fields = Fields(store)
+        (write_paired if len(fields.channels) > 1 else write_masked)(fields, out)
     else:
         write_folder(Images(store), out)
 

@@ -38,7 +38,7 @@ class Config(Spec):
 
     workflow: Literal["staining"] = "staining"
     images: Annotated[Annotated[Path, Tag("path")] | Annotated[Phase, Tag("simulate")], Discriminator(_source)]
-    """A store with both kinds of channels, or how to draw one."""
+    """A plate of OME-Zarr, a folder for each channel with files of equal names, a store, or how to draw one."""
     range: tuple[float, float] | None = None
     """Intensities that a store of floats may hold; networks see each channel as it was where they learned."""
     source: tuple[str, ...] = ()

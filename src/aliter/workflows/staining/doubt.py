@@ -68,7 +68,7 @@ def _begin(config: "Config", run: Run) -> Compute[str]:
 
 
 def _doubted(config: "Config", run: Run, pairs: Pairs, level: float, name: str, rows: slice) -> dict[str, np.ndarray]:
-    stain: Stainer = stainer(config, run, pairs, "gan" if name == "gan" else "regression")
+    stain: Stainer = stainer(config, run, pairs, name)
     found: dict[str, list[np.ndarray]] = {"mean": [], "sd": [], "presence": [], "cv": []}
     for row in range(rows.start, rows.stop):
         number = int(pairs.held[row])
@@ -122,7 +122,7 @@ def _keep_draws(config: "Config", run: Run, pairs: Pairs, name: str) -> None:
     count, fields = min(config.doubt.shown, config.doubt.draws), np.flatnonzero(pairs.tested)[:4]
     if not count:
         return
-    stain = stainer(config, run, pairs, "gan" if name == "gan" else "regression")
+    stain = stainer(config, run, pairs, name)
     numbers = pairs.held[fields].tolist()
     drawn = [[stain(pairs.x(number), (name, number, draw))[0] for draw in range(count)] for number in numbers]
     run.save(f"doubt/{name}/draws", np.array(drawn), ("index", "batch", "y", "x"))

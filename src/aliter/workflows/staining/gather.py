@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from aliter.core.errors import RequestError
 from aliter.data.fields import Fields
+from aliter.data.paired import convert_paired
 from aliter.data.run import Figure, Run
 from aliter.data.simulate.store import write_simulation
 from aliter.data.splits import SPLITS, straddling
@@ -21,7 +22,7 @@ STATISTICS = ("mean", "sd", "median", "iqr", "min", "max", "p0.1", "p99.9")
 
 
 def gather(config: "Config", run: Run) -> None:
-    """Simulate the pairs, or take a store where it lies; write the statistics of channels, prove the splits."""
+    """Simulate the pairs, convert them, or take a store where it lies; measure channels, and prove the splits."""
     store, path = brought(config.images, run, lambda out: _write(config, out))
     fields = Fields(store, config.range)
     source, target = _channels(config, fields)
@@ -36,9 +37,10 @@ def gather(config: "Config", run: Run) -> None:
         }
     )
     run.save("statistics", statistics_of(fields), ("channel", "statistic"))
-    shared = straddling(fields.ids, fields.splits)
+    groups = fields.groups or fields.ids
     note = ", ".join(f"{len(fields.split(name))} to {use}" for name, use in zip(SPLITS, _USES, strict=True))
-    run.record([Figure("fields in more than one split", float(len(shared)), len(fields), note=note)])
+    shared = straddling(groups, fields.splits)
+    run.record([Figure("fields in more than one split", float(len(shared)), len(set(groups)), note=note)])
 
 
 _USES = ("learn", "calibrate", "test")
@@ -46,8 +48,9 @@ _USES = ("learn", "calibrate", "test")
 
 def _write(config: "Config", out: Path) -> None:
     if isinstance(config.images, Path):
-        raise RequestError(f"{config.images}: expected a store of pairs, found none; 'aliter simulate phase' makes one")
-    write_simulation(config.images, out)
+        convert_paired(config.images, out, config.range)
+    else:
+        write_simulation(config.images, out)
 
 
 def _channels(config: "Config", fields: Fields) -> tuple[tuple[str, ...], tuple[str, ...]]:

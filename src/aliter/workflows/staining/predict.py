@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float32
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt, field_validator
 from torch import nn
 
 from aliter.core.rng import torch_seed
@@ -17,6 +18,7 @@ from aliter.data.layout import IMAGE
 from aliter.data.run import Run
 from aliter.nets.blend import blended
 from aliter.nets.dropout import sampled
+from aliter.workflows.staining.foreign import foreign
 from aliter.workflows.staining.pairs import Pairs, pairs_of
 from aliter.workflows.staining.regress import regressor_of
 from aliter.workflows.staining.translate import generator_of, period_of
@@ -37,8 +39,17 @@ class Predicting(Spec):
     tile_px: PositiveInt = 256
     overlap_px: NonNegativeInt = 32
     """Pixels over which neighbouring tiles fade into each other."""
+    others: dict[str, Path] = {}
+    """Predictions made elsewhere, by name: a plate of OME-Zarr or a folder of files; judged like the room's own."""
     seed: int = 0
     """Of the draws."""
+
+    @field_validator("others")
+    @classmethod
+    def _named_apart(cls, found: dict[str, Path]) -> dict[str, Path]:
+        if taken := found.keys() & {*METHODS, "oracle", "real stain"}:
+            raise ValueError(f"expected other names than the room's own, found '{min(taken)}'; name it otherwise")
+        return found
 
 
 def predict(config: "Config", run: Run) -> None:
@@ -46,21 +57,25 @@ def predict(config: "Config", run: Run) -> None:
     pairs = pairs_of(run)
     shape = (len(pairs.held), len(pairs.target), *pairs.shape)
     facts = {"channels": list(pairs.stains)}
-    blanks = {name: Blank(f"predictions/{name}", shape, np.float32, IMAGE, facts) for name in METHODS}
+    names = (*METHODS, *config.predict.others)
+    blanks = {name: Blank(f"predictions/{name}", shape, np.float32, IMAGE, facts) for name in names}
     run.save("predicted/field", pairs.held, ("index",))
     fill(_begin, config, run, [Task(name, {"prediction": blank}) for name, blank in blanks.items()])
 
 
-def _begin(config: "Config", run: Run) -> Compute[Method]:
+def _begin(config: "Config", run: Run) -> Compute[str]:
     return partial(_predict, config, run, pairs_of(run))
 
 
-def _predict(config: "Config", run: Run, pairs: Pairs, name: Method, rows: slice) -> dict[str, np.ndarray]:
+def _predict(config: "Config", run: Run, pairs: Pairs, name: str, rows: slice) -> dict[str, np.ndarray]:
+    if name in config.predict.others:
+        made = [foreign(config.predict.others[name], pairs, int(number)) for number in pairs.held[rows]]
+        return {"prediction": np.stack(made)}
     stain = stainer(config, run, pairs, name)
     return {"prediction": np.stack([stain(pairs.x(int(number)), None) for number in pairs.held[rows]])}
 
 
-def stainer(config: "Config", run: Run, pairs: Pairs, name: Method, member: int = 0) -> Stainer:
+def stainer(config: "Config", run: Run, pairs: Pairs, name: str, member: int = 0) -> Stainer:
     """Return what a method makes of a field."""
     if name == "regression":
         net = regressor_of(config.regress, pairs, run, member)
