@@ -48,10 +48,11 @@ def test_fields_are_split_three_ways_and_measured_where_they_are_learned_from(ru
 
 
 def test_losses_are_finite_and_fall(run: Run) -> None:
-    for stage, term in (("regress", "regress/l1"), ("translate", "generate/matching")):
-        values = [row[term] for row in run.metrics(stage) if term in row]
-        assert np.isfinite(values).all()
-        assert values[-1] < values[0]
+    losses = [row["regress/mse"] for row in run.metrics("regress") if "regress/mse" in row]
+    assert losses[-1] < losses[0] / 2
+    rows = [row for row in run.metrics("translate") if "generate/matching" in row]
+    assert np.isfinite([[row["generate/adversarial"], row["generate/matching"]] for row in rows]).all()
+    assert rows[-1]["generate/matching"] < rows[0]["generate/matching"]
 
 
 def test_networks_see_the_nuclei_and_nothing_beats_the_oracle(run: Run, figures: dict[str, float]) -> None:

@@ -43,7 +43,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, spec: PatchSpec, channels: int, size: int) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.channels = spec, channels
         self.scales = nn.ModuleList(nn.Sequential(*_layers(spec, channels)) for _ in range(spec.scales))
         self.pool = Pool(spec.pool, channels, size) if spec.pool else None
 

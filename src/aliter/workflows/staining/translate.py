@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from aliter.data.run import Figure, Run
 from aliter.methods.objective.pix2pixhd import Pix2PixHD, drawn
 from aliter.nets.blocks import initialise
 from aliter.nets.dropout import require_strength
-from aliter.nets.patch import PatchSpec
+from aliter.nets.patch import Discriminator, PatchSpec
 from aliter.nets.pix2pixhd import EnhancerSpec, Enhancing, Pix2PixHDSpec, halved
 from aliter.nets.published import load_published
 from aliter.train.fit import Game, Judge, fit, recall
@@ -66,32 +67,52 @@ class Translating(Spec):
 def translate(config: "Config", run: Run) -> None:
     """Fit generator and discriminator; with an enhancer first at half resolution, then around it."""
     pairs, choice = pairs_of(run), config.translate
-    train, held = (crops(pairs, pairs.fields.split(name).tolist(), choice.crop_px) for name in ("train", "val"))
+    draws = _Draws(*(crops(pairs, pairs.fields.split(name).tolist(), choice.crop_px) for name in ("train", "val")))
     nets = _build(choice, pairs)
     initialise(nets, choice.fit.seed, SD)
     if choice.weights is not None:
         load_published(choice.weights, nets)
-    first = {name: net for name, net in nets.items() if name != "enhancer"}
-    seen = (train, held) if choice.enhance is None else (_half(train), _half(held))
-    _fit(first, choice.objective, seen, choice.fit, run, "translation")
     if choice.enhance is None:
-        run.record(_dominance(run, choice, "translation"))
-        return
-    stages = (
-        ("alone", ("enhancer",), choice.enhance.alone),
-        ("joint", ("generator", "enhancer"), choice.enhance.joint),
-    )
-    for name, moves, plan in stages:
-        objective = choice.objective.model_copy(update={"moves": moves})
-        _fit(nets, objective, (train, held), plan, run, f"translation-{name}")
-        recall(nets, run, f"translation-{name}")
-    run.record(_dominance(run, choice, "translation-joint"))
+        _fit(nets, choice.objective, draws, choice.fit, run, "translation")
+    else:
+        _enhance(choice, choice.enhance, nets, draws, run)
+    run.record(_dominance(run, choice, last_fit(choice)))
+
+
+def _enhance(choice: Translating, enhance: Enhance, nets: dict[str, nn.Module], draws: "_Draws", run: Run) -> None:
+    """Fit the generator at half resolution, the enhancer around it, then both."""
+    judges = nets["discriminator"]
+    assert isinstance(judges, Discriminator)
+    # At half resolution a pool is of half the size; the discriminator's weights go on, its pool begins anew.
+    half = choice.discriminator.build(judges.channels, -(-choice.crop_px // 2))
+    half.scales.load_state_dict(judges.scales.state_dict())
+    first = {"generator": nets["generator"], "discriminator": half}
+    _fit(first, choice.objective, _Draws(_half(draws.train), _half(draws.held)), choice.fit, run, "translation")
+    recall(first, run, "translation")
+    judges.scales.load_state_dict(half.scales.state_dict())
+    alone, both = (choice.objective.model_copy(update={"moves": moves}) for moves in (("enhancer",), MOVERS))
+    _fit(nets, alone, draws, enhance.alone, run, "translation-alone")
+    recall(nets, run, "translation-alone")
+    _fit(nets, both, draws, enhance.joint, run, "translation-joint")
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """What is learned from, and what is only looked at."""
+
+    train: Draw
+    held: Draw
+
+
+def last_fit(choice: Translating) -> str:
+    """Return the name of the fit that ends the stage."""
+    return "translation" if choice.enhance is None else "translation-joint"
 
 
 def generator_of(choice: Translating, pairs: Pairs, run: Run) -> nn.Module:
     """Return what ``translate`` trained to draw: a network from channels without stain to stains."""
     nets = _build(choice, pairs)
-    recall(nets, run, "translation" if choice.enhance is None else "translation-joint")
+    recall(nets, run, last_fit(choice))
     for net in nets.values():
         require_strength(net, choice.net.dropout)
     if choice.enhance is None:
@@ -129,12 +150,12 @@ def _half(draw: Draw) -> Draw:
 def _fit(
     nets: Mapping[str, nn.Module],
     objective: Pix2PixHD,
-    draws: tuple[Draw, Draw],
+    draws: _Draws,
     plan: Fit,
     run: Run,
     name: str,
 ) -> None:
-    fit(Game(objective, nets, draws[0], _judge(objective, draws[1], run, name)), plan, run, name)
+    fit(Game(objective, nets, draws.train, _judge(objective, draws.held, run, name)), plan, run, name)
 
 
 def _judge(objective: Pix2PixHD, held: Draw, run: Run, name: str) -> Judge:

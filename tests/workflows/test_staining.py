@@ -1,0 +1,147 @@
+"""The enhancer is staged, calibration is what it says, predictions from elsewhere are judged like the room's own."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from aliter.core.errors import CheckpointError, DataError
+from aliter.data.kept import Kept
+from aliter.data.paired import write_plate
+from aliter.data.run import Run
+from aliter.methods.segment.otsu import Otsu
+from aliter.workflows.stage import due, run_stages
+from aliter.workflows.staining import STAGES, Config
+from aliter.workflows.staining.doubt import Census
+from aliter.workflows.staining.evaluate import predicted
+from aliter.workflows.staining.foreign import foreign
+from aliter.workflows.staining.pairs import pairs_of
+from aliter.workflows.staining.scores import cell_features, fitted, invented_and_missed
+from aliter.workflows.staining.translate import generator_of
+
+FIT = {"steps": 2, "size": 2, "judge_every": 2, "save_every": 1, "log_every": 1, "threads": 1}
+MICRO: dict[str, Any] = {
+    "workflow": "staining",
+    "images": {"simulate": "phase", "count": 4, "size": 64},
+    "target": ["nuclei"],
+    "regress": {
+        "net": {"width": 2, "factors": [2], "padding": "same", "dropout": 0.2},
+        "crop_px": 32,
+        "fit": {**FIT, "steps": 1},
+    },
+    "translate": {
+        "net": {"width": 4, "downs": 1, "blocks": 1},
+        "discriminator": {"width": 2, "layers": 1, "scales": 1, "pool": 3},
+        "crop_px": 32,
+        "fit": FIT,
+        "enhance": {"net": {"blocks": 1}, "alone": FIT, "joint": FIT},
+    },
+    "predict": {"tile_px": 32, "overlap_px": 4},
+}
+
+
+def ran(values: dict[str, Any], path: Path, until: str) -> Run:
+    config = Config.model_validate(values)
+    run = Run(path, config)
+    with run.working():
+        run_stages(due(STAGES, config, run, until=until), config, run, say=lambda text: None)
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return ran(MICRO, tmp_path_factory.mktemp("runs") / "micro", "predict")
+
+
+def weights(run: Run, name: str, net: str) -> dict[str, torch.Tensor]:
+    state = run.kept(name)
+    assert state is not None
+    return {key: value for key, value in state.tensors.items() if key.startswith(f"net/{net}/")}
+
+
+def test_the_trunk_is_the_same_to_the_bit_while_the_enhancer_learns_alone(run: Run) -> None:
+    first, alone, joint = (weights(run, f"translation{name}", "generator") for name in ("", "-alone", "-joint"))
+    assert all(torch.equal(first[key], alone[key]) for key in first)
+    assert any(not torch.equal(alone[key], joint[key]) for key in alone)
+    moved = weights(run, "translation-alone", "enhancer"), weights(run, "translation-joint", "enhancer")
+    assert any(not torch.equal(moved[0][key], moved[1][key]) for key in moved[0])
+    assert run["predictions/gan"].shape == (2, 1, 64, 64)
+
+
+def test_weights_learned_with_another_strength_are_not_sampled(run: Run, tmp_path: Path) -> None:
+    config = Config.model_validate(MICRO)
+    state = run.kept("translation-joint")
+    assert state is not None
+    tensors = {key: torch.tensor(0.7) if key.endswith(".p") else value for key, value in state.tensors.items()}
+    other = Run(tmp_path / "run", config)
+    with other.working():
+        other.keep("translation-joint", Kept(tensors, state.step, dict(state.facts)))
+        with pytest.raises(CheckpointError, match=r"learned with dropout 0\.2, found 0\.7"):
+            generator_of(config.translate, pairs_of(run), other)
+
+
+@pytest.mark.parametrize("kind", ["plate", "folder"])
+def test_what_was_made_elsewhere_is_read_by_the_names_of_fields(run: Run, kind: str, tmp_path: Path) -> None:
+    pairs = pairs_of(run)
+    number = int(pairs.held[0])
+    if kind == "folder":
+        (tmp_path / "made" / "fields").mkdir(parents=True)
+        made = pairs.stain(number) + 1
+        tifffile.imwrite(tmp_path / "made" / f"{pairs.fields.ids[number]}.tif", made[0])
+        np.testing.assert_array_equal(foreign(tmp_path / "made", pairs, number), made)
+        with pytest.raises(DataError, match="expected a file for the field"):
+            foreign(tmp_path / "made", pairs, 0)
+        return
+    write_plate(pairs.fields, tmp_path / "made.ome.zarr")
+    values = {
+        **MICRO,
+        "images": str(tmp_path / "made.ome.zarr"),
+        "predict": {"others": {"x": str(tmp_path / "made.ome.zarr")}},
+    }
+    again = ran(values, tmp_path / "again", "gather")
+    pairs = pairs_of(again)
+    number = int(pairs.held[0])
+    np.testing.assert_array_equal(foreign(tmp_path / "made.ome.zarr", pairs, number), pairs.stain(number))
+
+
+def test_the_oracle_and_the_real_stain_are_predictions_too(run: Run) -> None:
+    pairs = pairs_of(run)
+    number = int(pairs.held[0])
+    np.testing.assert_array_equal(predicted(run, pairs, "real stain", 0), pairs.stain(number))
+    assert predicted(run, pairs, "oracle", 0).shape == (1, 64, 64)
+
+
+def test_gain_and_offset_are_those_of_all_fields() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.random((3, 8, 8)).astype(np.float32)
+    fit = fitted(2 * image + 5, image)
+    assert (fit.gain, fit.offset) == (pytest.approx(2, abs=1e-4), pytest.approx(5, abs=1e-4))
+    np.testing.assert_allclose(fit(image[0]), 2 * image[0] + 5, rtol=1e-4)
+
+
+def test_objects_without_partner_are_invented_or_missed() -> None:
+    truth, labels = np.zeros((2, 16, 16), int)
+    truth[1:5, 1:5], truth[10:14, 1:5] = 1, 2
+    labels[1:5, 2:6], labels[10:14, 10:14] = 7, 9
+    assert invented_and_missed(truth, labels) == ([9], [2])
+    light = np.ones((16, 16), np.float32)
+    features = cell_features(truth, 3 * light, labels, 2 * light, 1.0)
+    np.testing.assert_array_equal(features["area"], [[16, 16]])
+    np.testing.assert_array_equal(features["light"], [[32, 16]])
+
+
+def test_a_census_counts_presence_and_variation_draw_by_draw() -> None:
+    objects = np.zeros((32, 32), np.int32)
+    objects[2:12, 2:12], objects[18:30, 18:30] = 1, 2
+    there, dim = np.where(objects > 0, 100.0, 0.0), np.where(objects == 1, 50.0, 0.0)
+    census = Census(Otsu(smooth_px=0), 20.0, objects, 0.0)
+    for draw in (there, there, dim, dim):
+        census.counted(draw[None].astype(np.float32))
+    assert set(np.unique(census.presence()[objects == 1])) == {np.float32(1)}
+    assert set(np.unique(census.presence()[objects == 2])) == {np.float32(0.5)}
+    expected = np.std([100, 100, 50, 50], ddof=1) / 75
+    np.testing.assert_allclose(census.variation()[objects == 1], expected, rtol=1e-5)
+    assert census.variation()[objects == 0].max() == 0
