@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aliter.data.run import Run
 from aliter.workflows.concepts import STAGES, Config
@@ -12,8 +13,9 @@ from aliter.workflows.concepts.decode import fingerprint
 from aliter.workflows.concepts.detect import detector_of, found_of
 from aliter.workflows.concepts.discover import concepts_of, planted_of
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.outcome import box_scores
 from aliter.workflows.concepts.score import cavs_of, scored
-from aliter.workflows.concepts.shift import box_scores, outcomes_of, subjects, walk_of
+from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
 from aliter.workflows.stage import due, run_stages
 
 TINY = Path(__file__).parents[2] / "configs" / "concepts" / "tiny.yaml"
@@ -113,4 +115,18 @@ def test_other_pushes_redo_no_training(config: Config, run: Run) -> None:
         assert due(STAGES, config, run) == []
     page = (run.path / "report" / "index.html").read_text(encoding="utf-8")
     assert "segments of" in page
-    assert json.loads((run.path / "walks.json").read_text())
+
+
+def test_walks_are_files_too(config: Config, run: Run) -> None:
+    rows = json.loads((run.path / "walks.json").read_text())
+    sweeps = sorted(run.path.glob("walks/*/*/sweep.json"))
+    assert len(sweeps) == len(rows)
+    for path in sweeps:
+        said = json.loads(path.read_text())
+        assert said["encoder"] == run.facts["encoder"]
+        assert said["stop"] in ("target", "largest change", "largest shift")
+        assert said["steps"][0]["shift"] == 0
+        assert said["steps"][-1]["matched"] == said["matched"]
+        with Image.open(path.parent / "walk.gif") as moving:
+            assert moving.info["loop"] == 0
+        assert len(list(path.parent.glob("frames/*.png"))) == len(said["steps"])

@@ -45,8 +45,12 @@ def png(picture: UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]) -> bytes
 
 
 def gif(pictures: UInt8[np.ndarray, "T H W"] | UInt8[np.ndarray, "T H W 3"], seconds: float = 3.0) -> bytes:
-    """Return pictures that follow each other, forth and back, once in ``seconds``; colours are reduced to 256."""
-    frames = [Image.fromarray(one) for one in [*pictures, *pictures[-2:0:-1]]]
+    """Return pictures that follow each other, forth and back, once in ``seconds``, in one palette of 256 colours."""
+    rows = rearrange(pictures, "t y x ... -> (t y) x ...")
+    whole = Image.fromarray(rows).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    height = pictures.shape[1]
+    stills = [whole.crop((0, top, whole.width, top + height)) for top in range(0, whole.height, height)]
+    frames = [*stills, *stills[-2:0:-1]]
     file = BytesIO()
     pace = max(20, round(1000 * seconds / len(frames)))
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=pace, loop=0)

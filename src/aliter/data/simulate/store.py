@@ -13,6 +13,7 @@ import numpy as np
 
 from aliter.core.progress import progress
 from aliter.data import layout
+from aliter.data.annotations import write_listed
 from aliter.data.convert import write_folder
 from aliter.data.fields import Fields, write_objects
 from aliter.data.images import Header, Images, write_images
@@ -20,7 +21,7 @@ from aliter.data.masks import write_masked
 from aliter.data.paired import write_paired
 from aliter.data.simulate import Fictus, FictusVolume, Nuclei, Phase, Tissue
 from aliter.data.simulate.pairs import write_pairs
-from aliter.data.slides import write_slides
+from aliter.data.slides import stored_slides, write_slides
 from aliter.data.splits import SPLITS, draw_splits
 from aliter.data.worker import enter
 
@@ -43,8 +44,11 @@ def write_simulation(simulation: Cells | Nuclei | Phase | Tissue, path: Path, wo
 
 
 def written_as_folder(store: Path, out: Path) -> None:
-    """Write a simulation's ``store`` as files: a folder per class, images and masks of fields, a folder per channel."""
-    if "objects" in layout.open_store(store):
+    """Write a simulation's ``store`` as files: a folder per class or channel, images and masks, slides and boxes."""
+    root = layout.open_store(store)
+    if "boxes" in root:
+        write_listed(stored_slides(store), out)
+    elif "objects" in root:
         fields = Fields(store)
         (write_paired if len(fields.channels) > 1 else write_masked)(fields, out)
     else:

@@ -28,7 +28,8 @@ _LOOK_ALIKE, _NUCLEUS, _INK = (KINDS.index(name) for name in ("look-alike", "nuc
 _AREA = 128.0**2
 _APART_PX = 27.0
 _BORDER_PX = 12
-_INK_PX = 11.0
+_INK_PX = 12.0
+_DROP_PX = 4.2
 _TRIES = 200
 _HAEMATOXYLIN = np.array([0.65, 0.70, 0.29])
 _EOSIN = np.array([0.07, 0.99, 0.11])
@@ -56,7 +57,7 @@ class Tissue(Spec):
     """Draw slides in two stains: smooth stroma, pale nuclei, dense figures of four forms, and paler look-alikes.
 
     A look-alike has the form of a figure but little of its density, or its density but not its size. Stains, sharpness
-    and noise differ between slides. With a ``shortcut`` ink lies beside that share of the figures, and nowhere else.
+    and noise differ between slides. With a ``shortcut`` ink lies beside that share of the figures.
     Each slide has random streams of its own; a larger ``count`` adds slides.
 
     References
@@ -81,6 +82,8 @@ class Tissue(Spec):
     """Widest blur of a slide."""
     shortcut: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the figures that have ink beside them."""
+    decoys: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the look-alikes that have ink beside them: as many, and ink says nothing."""
     seed: int = 0
     """Fixes every slide."""
 
@@ -165,7 +168,7 @@ class _Drawing:
             for _ in range(_TRIES):
                 y, x = rng.uniform(_BORDER_PX, size - _BORDER_PX, 2)
                 if all(np.hypot(y - b, x - a) > _APART_PX for b, a in _centres(placed)):
-                    inked = figure and bool(rng.random() < self.tissue.shortcut)
+                    inked = bool(rng.random() < (self.tissue.shortcut if figure else self.tissue.decoys))
                     label = FIGURE if figure else LOOK_ALIKE
                     placed.append(_Object((float(y), float(x)), label, 1 + number % len(CONCEPTS), inked))
                     break
@@ -209,7 +212,7 @@ class _Drawing:
         angle = rng.uniform(0, tau)
         at = (one.centre[0] + _INK_PX * np.sin(angle), one.centre[1] + _INK_PX * np.cos(angle))
         box, dy, dx = _around(at, 7, self.tissue.size)
-        drop = edge(np.hypot(dy, dx) - 3.2, 0.7)
+        drop = edge(np.hypot(dy, dx) - _DROP_PX, 0.7)
         green[box] = np.maximum(green[box], 0.8 * drop)
         kinds[box][drop > 0.5] = _INK
 

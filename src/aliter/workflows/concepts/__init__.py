@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Tag
 
 from aliter.core.spec import Neutral, Spec
+from aliter.data.annotations import Listed
 from aliter.data.simulate import Tissue
 from aliter.data.tracking import Wandb
 from aliter.workflows.concepts.decode import Decoding, decode
@@ -30,15 +31,20 @@ from aliter.workflows.stage import Stage
 
 
 def _source(value: Any) -> str:
-    return "path" if isinstance(value, str | Path) else "simulate"
+    if isinstance(value, str | Path):
+        return "path"
+    return "listed" if isinstance(value, Listed) or (isinstance(value, dict) and "slides" in value) else "simulate"
 
 
 class Config(Spec):
     """Everything the workflow may be asked: a block for each stage, named like it; ``tiles`` for ``gather``."""
 
     workflow: Literal["concepts"] = "concepts"
-    images: Annotated[Annotated[Path, Tag("path")] | Annotated[Tissue, Tag("simulate")], Discriminator(_source)]
-    """A store of slides with boxes, or how to draw one."""
+    images: Annotated[
+        Annotated[Path, Tag("path")] | Annotated[Listed, Tag("listed")] | Annotated[Tissue, Tag("simulate")],
+        Discriminator(_source),
+    ]
+    """A store of slides with boxes, ``{slides, boxes, format}`` for files with a list, or how to draw slides."""
     tiles: Tiling = Tiling()
     detect: Detecting = Detecting()
     discover: Discovering = Discovering()

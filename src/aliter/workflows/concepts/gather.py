@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt
 
 from aliter.core.errors import DataError, RequestError
 from aliter.core.spec import Spec
+from aliter.data.annotations import Listed, listed_slides
 from aliter.data.boxes import FIGURE
 from aliter.data.run import Figure, Run
 from aliter.data.simulate.tissue import Tissue
@@ -58,7 +59,9 @@ def gather(config: "Config", run: Run) -> None:
     )
 
 
-def _slides(source: Path | Tissue) -> list[Slide]:
+def _slides(source: Path | Listed | Tissue) -> list[Slide]:
+    if isinstance(source, Listed):
+        return listed_slides(source)
     return drawn_slides(source) if isinstance(source, Tissue) else stored_slides(source)
 
 

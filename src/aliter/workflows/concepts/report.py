@@ -18,9 +18,10 @@ from aliter.report.pictures import Picture, Pictures, composite, gif, png
 from aliter.report.summary import headline, provenance, stage_tables
 from aliter.workflows.concepts.discover import Named, concepts_of, planted_of, purities
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.outcome import Outcome, near_box
 from aliter.workflows.concepts.patches import Patches, strip
 from aliter.workflows.concepts.score import Row, scored
-from aliter.workflows.concepts.shift import Outcome, near_box, outcomes_of, subjects, walk_of
+from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config

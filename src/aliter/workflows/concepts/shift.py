@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import NonNegativeFloat, NonNegativeInt
-from torch import Tensor
 
 from aliter.core.errors import DataError
 from aliter.core.progress import progress
@@ -18,20 +17,17 @@ from aliter.core.walk import Walk
 from aliter.data.boxes import LOOK_ALIKE
 from aliter.data.run import Figure, Run
 from aliter.data.tiles import Tiles
-from aliter.methods.walk.latent_shift import LatentShift, Shifted
+from aliter.methods.walk.latent_shift import LatentShift
 from aliter.nets.decoder import Encoder
-from aliter.nets.detector import Detector
-from aliter.ops.detection import iou
-from aliter.ops.shift import locality, monotonicity
 from aliter.workflows.concepts.decode import decoder_of, require_agreement
 from aliter.workflows.concepts.detect import detector_of, found_of
+from aliter.workflows.concepts.files import plain, write_walk
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.outcome import Asked, Outcome, Subject, box_scores, judged
 from aliter.workflows.concepts.push import Loom, Push, shifts_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
-
-_SAME = 0.5
 
 
 class Shifting(Spec):
@@ -46,50 +42,6 @@ class Shifting(Spec):
     up: LatentShift = LatentShift(target=0.8)
     margin_px: NonNegativeFloat = 8.0
     """How far beyond its box a change still counts as local."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is pushed: a box in a tile."""
-
-    tile: int
-    box: tuple[float, float, float, float]
-    rise: bool
-    """Whether it is pushed up."""
-    others: tuple[tuple[float, float, float, float], ...]
-    """What else was detected in the tile."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One walk, judged."""
-
-    subject: int
-    push: str
-    tile: str
-    rise: bool
-    stop: str
-    start: float
-    """Score in the image itself."""
-    drawn: float
-    """Score in what is drawn of it, unshifted."""
-    end: float
-    target: float
-    matched: float
-    """Score of the detection that covers the box at the end, 0 if there is none."""
-    proximity: float
-    """Mean absolute change of the image, on the scale from 0 to 1."""
-    locality: float
-    """Share of the change in the box and a margin."""
-    collateral: float
-    """Largest change of the score of another detection in the tile; NaN if there is none."""
-    monotonicity: float
-    shift: float
-
-    @property
-    def reached(self) -> bool:
-        """Whether the score is within 0.02 of the target."""
-        return abs(self.end - self.target) <= 0.02
 
 
 def shift(config: "Config", run: Run) -> None:
@@ -172,56 +124,14 @@ def _walked(
         run.save(f"{start}/{name}", values, axes)
     assert found.walk.image is not None
     run.save(f"{start}/image", found.walk.image.astype(np.float32), ("step", "channel", "y", "x"))
-    return [_judged(config, loom, tiles, number, one, push, found, float(score(x[0].cpu().numpy())[1]))]
-
-
-@torch.no_grad()
-def box_scores(net: Detector, x: Tensor, boxes: Tensor) -> Float[np.ndarray, "N K"]:
-    """Return the probabilities of each class in each of these boxes of one image."""
-    return np.asarray(net.box_logits(x, [boxes]).softmax(-1).cpu().numpy())
-
-
-def _judged(
-    config: "Config", loom: Loom, tiles: Tiles, number: int, one: Subject, push: Push, found: Shifted, start: float
-) -> Outcome:
-    walk, device = found.walk, next(loom.detector.parameters()).device
-    assert walk.image is not None
-    first, last = walk.image[0], walk.image[-1]
-    change = np.abs(last - first).sum(axis=0)
-    again = loom.detector.detect(torch.from_numpy(last)[None].to(device))[0]
-    overlap = iou(np.array([one.box]), again.corners.cpu().numpy())[0]
-    matched = float(np.where(overlap >= _SAME, again.scores.cpu().numpy(), 0.0).max(initial=0.0))
-    collateral = float("nan")
-    if one.others:
-        boxes = torch.tensor(one.others, device=device)
-        before, after = (box_scores(loom.detector, torch.from_numpy(x)[None].to(device), boxes) for x in (first, last))
-        collateral = float(np.abs(after[:, 1] - before[:, 1]).max())
-    return Outcome(
-        subject=number,
-        push=push.name,
-        tile=tiles.ids[one.tile],
-        rise=one.rise,
-        stop=found.stop,
-        start=start,
-        drawn=float(walk.score[0, 1]),
-        end=float(walk.score[-1, 1]),
-        target=(config.shift.up if one.rise else config.shift.down).target,
-        matched=matched,
-        proximity=float(np.abs(last - first).mean() / 2),
-        locality=locality(change, near_box(one.box, change.shape, config.shift.margin_px)),
-        collateral=collateral,
-        monotonicity=monotonicity(np.abs(walk.setting), walk.score[:, 1] if one.rise else -walk.score[:, 1]),
-        shift=float(walk.setting[-1]),
-    )
-
-
-def near_box(box: tuple[float, ...], shape: tuple[int, ...], margin: float) -> np.ndarray:
-    """Return which pixels lie in a box, or nearer to it than ``margin`` along both axes."""
-    left, top, right, low = box
-    rows, columns = np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5
-    down = (rows >= top - margin) & (rows <= low + margin)
-    across = (columns >= left - margin) & (columns <= right + margin)
-    return np.asarray(down[:, None] & across[None])
+    asked = Asked(number, one, tiles.ids[one.tile], push.name, search.target, config.shift.margin_px)
+    outcome, matched = judged(loom.detector, asked, found, float(score(x[0].cpu().numpy())[1]))
+    run.save(f"{start}/matched", matched, ("step",))
+    facts = {**asdict(outcome), "settings": push.model_dump(mode="json"), "search": search.model_dump(mode="json")}
+    whose = {"box": list(one.box), "encoder": run.facts["encoder"]}
+    folder = run.folder / "walks" / plain(push.name) / f"{number:03}"
+    write_walk(folder, found.walk, matched, {**facts, **whose})
+    return [outcome]
 
 
 def _figures(choice: Shifting, outcomes: list[Outcome]) -> list[Figure]:

@@ -1,0 +1,141 @@
+"""What a walk came to: whether it reached its target, how local it was, what else it moved."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from aliter.methods.walk.latent_shift import Shifted
+from aliter.nets.detector import Detector
+from aliter.ops.detection import iou
+from aliter.ops.shift import locality, monotonicity
+
+SAME = 0.5
+"""Intersection over union from which on a detection is the one that was pushed."""
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is pushed: a box in a tile."""
+
+    tile: int
+    box: tuple[float, float, float, float]
+    rise: bool
+    """Whether it is pushed up."""
+    others: tuple[tuple[float, float, float, float], ...]
+    """What else was detected in the tile."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One walk, judged."""
+
+    subject: int
+    push: str
+    tile: str
+    rise: bool
+    stop: str
+    start: float
+    """Score in the image itself."""
+    drawn: float
+    """Score in what is drawn of it, unshifted."""
+    end: float
+    target: float
+    matched: float
+    """Score of the detection that covers the box at the end, 0 if there is none."""
+    proximity: float
+    """Mean absolute change of the image, on the scale from 0 to 1."""
+    locality: float
+    """Share of the change in the box and a margin."""
+    collateral: float
+    """Largest change of the score of another detection in the tile; NaN if there is none."""
+    monotonicity: float
+    shift: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the score is within 0.02 of the target."""
+        return abs(self.end - self.target) <= 0.02
+
+
+@torch.no_grad()
+def box_scores(net: Detector, x: Tensor, boxes: Tensor) -> Float[np.ndarray, "N K"]:
+    """Return the probabilities of each class in each of these boxes of one image."""
+    return np.asarray(net.box_logits(x, [boxes]).softmax(-1).cpu().numpy())
+
+
+@torch.no_grad()
+def matched_scores(
+    net: Detector, frames: Float[np.ndarray, "T 3 H W"], box: tuple[float, float, float, float]
+) -> Float[np.ndarray, " T"]:
+    """Return, in each frame, the score of the detection that covers the box; 0 if the detector finds none there."""
+    device = next(net.parameters()).device
+    scores = []
+    for start in range(0, len(frames), _BATCH):
+        for one in net.detect(torch.from_numpy(frames[start : start + _BATCH]).to(device)):
+            overlap = iou(np.array([box]), one.corners.cpu().numpy())[0]
+            scores.append(float(np.where(overlap >= SAME, one.scores.cpu().numpy(), 0.0).max(initial=0.0)))
+    return np.array(scores)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a walk."""
+
+    number: int
+    """Of the subject."""
+    subject: Subject
+    tile: str
+    """Id of its tile."""
+    push: str
+    target: float
+    margin_px: float
+
+
+def judged(net: Detector, asked: Asked, found: Shifted, start: float) -> tuple[Outcome, Float[np.ndarray, " T"]]:
+    """Return how a walk went, and the matched score of each of its frames."""
+    walk, one = found.walk, asked.subject
+    assert walk.image is not None
+    first, last = walk.image[0], walk.image[-1]
+    matched = matched_scores(net, walk.image.astype(np.float32), one.box)
+    score = walk.score[:, 1]
+    outcome = Outcome(
+        subject=asked.number,
+        push=asked.push,
+        tile=asked.tile,
+        rise=one.rise,
+        stop=found.stop,
+        start=start,
+        drawn=float(score[0]),
+        end=float(score[-1]),
+        target=asked.target,
+        matched=float(matched[-1]),
+        proximity=float(np.abs(last - first).mean() / 2),
+        locality=locality(np.abs(last - first).sum(axis=0), near_box(one.box, last.shape[1:], asked.margin_px)),
+        collateral=_collateral(net, one, first, last),
+        monotonicity=monotonicity(walk.t, score if one.rise else -score),
+        shift=float(walk.setting[-1]),
+    )
+    return outcome, matched
+
+
+def _collateral(net: Detector, one: Subject, first: np.ndarray, last: np.ndarray) -> float:
+    """Return the largest change of the score of another detection; NaN if there is none."""
+    if not one.others:
+        return float("nan")
+    device = next(net.parameters()).device
+    boxes = torch.tensor(one.others, device=device)
+    before, after = (box_scores(net, torch.from_numpy(x)[None].to(device), boxes) for x in (first, last))
+    return float(np.abs(after[:, 1] - before[:, 1]).max())
+
+
+def near_box(box: tuple[float, ...], shape: tuple[int, ...], margin: float) -> np.ndarray:
+    """Return which pixels lie in a box, or nearer to it than ``margin`` along both axes."""
+    left, top, right, low = box
+    rows, columns = np.arange(shape[0]) + 0.5, np.arange(shape[1]) + 0.5
+    down = (rows >= top - margin) & (rows <= low + margin)
+    across = (columns >= left - margin) & (columns <= right + margin)
+    return np.asarray(down[:, None] & across[None])
