@@ -19,6 +19,7 @@ from aliter.workflows.staining.doubt import Census
 from aliter.workflows.staining.evaluate import predicted
 from aliter.workflows.staining.foreign import foreign
 from aliter.workflows.staining.pairs import pairs_of
+from aliter.workflows.staining.predict import stainer
 from aliter.workflows.staining.scores import cell_features, fitted, invented_and_missed
 from aliter.workflows.staining.translate import generator_of
 
@@ -30,6 +31,7 @@ MICRO: dict[str, Any] = {
     "regress": {
         "net": {"width": 2, "factors": [2], "padding": "same", "dropout": 0.2},
         "crop_px": 32,
+        "members": 2,
         "fit": {**FIT, "steps": 1},
     },
     "translate": {
@@ -40,6 +42,7 @@ MICRO: dict[str, Any] = {
         "enhance": {"net": {"blocks": 1}, "alone": FIT, "joint": FIT},
     },
     "predict": {"tile_px": 32, "overlap_px": 4},
+    "doubt": {"draws": 2, "shown": 0, "degrade": {"fields": 1, "blur_px": [0], "gain": [1], "defocus_um": [0]}},
 }
 
 
@@ -53,7 +56,7 @@ def ran(values: dict[str, Any], path: Path, until: str) -> Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return ran(MICRO, tmp_path_factory.mktemp("runs") / "micro", "predict")
+    return ran(MICRO, tmp_path_factory.mktemp("runs") / "micro", "doubt")
 
 
 def weights(run: Run, name: str, net: str) -> dict[str, torch.Tensor]:
@@ -105,6 +108,18 @@ def test_what_was_made_elsewhere_is_read_by_the_names_of_fields(run: Run, kind: 
     pairs = pairs_of(again)
     number = int(pairs.held[0])
     np.testing.assert_array_equal(foreign(tmp_path / "made.ome.zarr", pairs, number), pairs.stain(number))
+
+
+def test_an_ensemble_doubts_by_the_disagreement_of_its_members(run: Run) -> None:
+    config, pairs = Config.model_validate(MICRO), pairs_of(run)
+    number = int(pairs.held[0])
+    members = [stainer(config, run, pairs, "regression", member)(pairs.x(number), None) for member in range(2)]
+    np.testing.assert_allclose(run["doubt/ensemble/mean"][0], np.mean(members, 0), rtol=1e-4)
+    floor = 1e-3 * pairs.data_range[0]
+    expected = np.maximum(np.std(members, 0, ddof=1), floor)
+    np.testing.assert_allclose(run["doubt/ensemble/sd"][0], expected, rtol=1e-3)
+    names = {one.name for figures in run.figures().values() for one in figures}
+    assert {"coverage of 95 %, raw, ensemble", "sigma scaling, gan", "objects in a field without cells, gan"} <= names
 
 
 def test_the_oracle_and_the_real_stain_are_predictions_too(run: Run) -> None:

@@ -16,12 +16,19 @@ from aliter.ops.stats import coverage, crps_gaussian, sigma_scaling
 from aliter.workflows.staining.pairs import Pairs
 from aliter.workflows.staining.scores import over_fields
 
+ENSEMBLE = "ensemble"
+"""Several regressions instead of one with values dropped: their disagreement is a doubt of its own."""
 _GAUSSIAN = 1.959964
 SHARES = np.linspace(0, 0.95, 20)
 """Shares of pixels that are left out, the most uncertain first."""
 LEVELS = np.linspace(0.05, 0.95, 19)
 """Shares of pixels that intervals are to cover."""
 _INVENTED = 0.1
+
+
+def point_of(name: str) -> str:
+    """Return whose prediction it is that ``name`` doubts."""
+    return "regression" if name == ENSEMBLE else name
 
 
 class _Told:
@@ -111,7 +118,7 @@ def _against_oracle(pairs: Pairs, test: _Told, name: str, scale: float) -> list[
 
 def _inventions(run: Run, pairs: Pairs, name: str) -> list[Figure]:
     """Return how well doubt tells objects that are invented from others."""
-    objects = run.load(f"objects/{name}")
+    objects = run.load(f"objects/{point_of(name)}")
     presence, variation = (run.load(f"doubt/{name}/{what}")[pairs.tested] for what in ("presence", "cv"))
     invented: list[np.ndarray] = []
     absent: list[np.ndarray] = []

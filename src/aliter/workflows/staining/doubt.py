@@ -1,5 +1,6 @@
 """Ask how sure the networks are, whether that is right, and where they invent."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,16 @@ from aliter.data.run import Figure, Run
 from aliter.methods.segment.otsu import Otsu
 from aliter.ops.calibration import moments
 from aliter.ops.instances import matched
-from aliter.workflows.staining.calibrate import calibrated
+from aliter.workflows.staining.calibrate import ENSEMBLE, calibrated, point_of
 from aliter.workflows.staining.degrade import Degrading, walks
 from aliter.workflows.staining.evaluate import predicted
 from aliter.workflows.staining.pairs import Pairs, pairs_of
-from aliter.workflows.staining.predict import METHODS, Stainer, stainer
+from aliter.workflows.staining.predict import METHODS, stainer
 
 if TYPE_CHECKING:
     from aliter.workflows.staining import Config
 
+_Stains = Float32[np.ndarray, "T H W"]
 _FLOOR = 1e-3
 """Of a deviation, as a share of what the stain spans: no network is surer."""
 
@@ -52,15 +54,17 @@ def doubt(config: "Config", run: Run) -> None:
     fill(_begin, config, run, tasks)
     figures: list[Figure] = []
     for name in _sampled(config):
-        _keep_draws(config, run, pairs, name)
+        if name != ENSEMBLE:
+            _keep_draws(config, run, pairs, name)
         figures += calibrated(config.doubt.error, run, pairs, name)
     run.record([*figures, *walks(config, run, pairs)])
 
 
 def _sampled(config: "Config") -> tuple[str, ...]:
-    """Return the methods whose networks drop values."""
+    """Return the methods whose networks drop values, and the ensemble if there is one."""
     strengths = {"regression": config.regress.net.dropout, "gan": config.translate.net.dropout}
-    return tuple(name for name in METHODS if strengths[name])
+    several = (ENSEMBLE,) if config.regress.members > 1 else ()
+    return (*(name for name in METHODS if strengths[name]), *several)
 
 
 def _begin(config: "Config", run: Run) -> Compute[str]:
@@ -68,19 +72,28 @@ def _begin(config: "Config", run: Run) -> Compute[str]:
 
 
 def _doubted(config: "Config", run: Run, pairs: Pairs, level: float, name: str, rows: slice) -> dict[str, np.ndarray]:
-    stain: Stainer = stainer(config, run, pairs, name)
+    draw = _drawer(config, run, pairs, name)
     found: dict[str, list[np.ndarray]] = {"mean": [], "sd": [], "presence": [], "cv": []}
     for row in range(rows.start, rows.stop):
         number = int(pairs.held[row])
-        x, objects = pairs.x(number), config.evaluate.segmenter(predicted(run, pairs, name, row)[0], level)
+        objects = config.evaluate.segmenter(predicted(run, pairs, point_of(name), row)[0], level)
         census = Census(config.evaluate.segmenter, level, objects, float(pairs.darkest[0]))
-        told = moments(census.counted(stain(x, (name, number, draw))) for draw in range(config.doubt.draws))
+        told = moments(census.counted(one) for one in draw(number))
         floor = _FLOOR * pairs.data_range[:, None, None]
         found["mean"].append(told.mean.astype(np.float32))
         found["sd"].append(np.maximum(np.sqrt(told.variance), floor).astype(np.float32))
         found["presence"].append(census.presence())
         found["cv"].append(census.variation())
     return {name: np.stack(values) for name, values in found.items()}
+
+
+def _drawer(config: "Config", run: Run, pairs: Pairs, name: str) -> Callable[[int], Iterator[_Stains]]:
+    """Return what draws a field again and again: with values dropped, or once by each member of the ensemble."""
+    if name == ENSEMBLE:
+        members = [stainer(config, run, pairs, point_of(name), member) for member in range(config.regress.members)]
+        return lambda number: (stain(pairs.x(number), None) for stain in members)
+    stain = stainer(config, run, pairs, name)
+    return lambda number: (stain(pairs.x(number), (name, number, draw)) for draw in range(config.doubt.draws))
 
 
 class Census:

@@ -22,6 +22,7 @@ from aliter.report.staining import (
     stain_gallery,
 )
 from aliter.report.summary import headline, provenance, stage_tables
+from aliter.workflows.staining.calibrate import ENSEMBLE
 from aliter.workflows.staining.degrade import SCORES
 from aliter.workflows.staining.evaluate import ORACLE, REAL, methods_of, predicted, rows_of
 from aliter.workflows.staining.gather import STATISTICS
@@ -143,7 +144,8 @@ def _table(run: Run, stain: str) -> Table:
         for name in (*names, "gan less regression"):
             one = found.get(f"{metric}, {name}")
             between = f" ({one.low:.3g} – {one.high:.3g})" if one and one.low is not None else ""
-            cells.append(f"{one.value:.3f}{between}" if one else "")
+            value = "–" if one is None or np.isnan(one.value) else f"{one.value:.3f}"
+            cells.append(f"{value}{between}" if one else "")
         rows.append((metric, *cells))
     columns = ("measure", *names, "gan less regression")
     caption = "Sharpness: power above half of Nyquist's frequency, over that of the real stain; 1 is as sharp."
@@ -168,7 +170,7 @@ def _draws(run: Run, pairs: Pairs) -> list[Block]:
 
 
 def _calibration(run: Run) -> list[Block]:
-    names: list[str] = [name for name in METHODS if f"calibration/{name}/coverage" in run]
+    names = [name for name in (*METHODS, ENSEMBLE) if f"calibration/{name}/coverage" in run]
     if not names:
         return [Prose("No network drops values, so none is in doubt.")]
     coverage, left_out = (
