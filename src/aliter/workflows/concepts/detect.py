@@ -11,6 +11,7 @@ from pydantic import PositiveFloat
 from torch import nn
 
 from aliter.core.batch import Batch, Draw
+from aliter.core.errors import RequestError
 from aliter.core.progress import progress
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
@@ -40,7 +41,8 @@ class Detecting(Spec):
 
     net: FasterRCNN = FasterRCNN()
     objective: Detect = Detect()
-    fit: Fit = Fit(steps=400, size=4, rate=1e-3, judge_every=100, save_every=100, keep=1, best=("f1",))
+    fit: Fit | None = Fit(steps=400, size=4, rate=1e-3, judge_every=100, save_every=100, keep=1, best=("f1",))
+    """None takes the detector as its weights are: one that was trained before."""
     reach_px: PositiveFloat = 8.0
     """Distance of two centres, in pixels of the tile, up to which they are of one object."""
 
@@ -77,9 +79,12 @@ class Judged:
 def detect(config: "Config", run: Run) -> None:
     """Fit the detector; choose its threshold on ``val``; save what it finds, score it on ``test``."""
     choice, tiles = config.detect, tiles_of(run)
-    net = choice.net.build(2, choice.fit.seed)
-    game = Game(choice.objective, {"detector": net}, _draws(tiles), _judge(tiles, choice, run.device))
-    fit(game, choice.fit, run, "detector")
+    if choice.fit is not None:
+        net = fresh_detector(choice)
+        game = Game(choice.objective, {"detector": net}, _draws(tiles), _judge(tiles, choice, run.device))
+        fit(game, choice.fit, run, "detector")
+    elif choice.net.weights is None:
+        raise RequestError("detect.fit: expected weights where nothing is learned, found none; set detect.net.weights")
     net = detector_of(config, run)
     seen = {name: judged(net, tiles, tiles.split(name), choice.reach_px, run.device) for name in SPLITS}
     val, test = seen["val"], seen["test"]
@@ -94,9 +99,15 @@ def detect(config: "Config", run: Run) -> None:
 
 def detector_of(config: "Config", run: Run) -> Detector:
     """Return the detector that ``detect`` trained, still."""
-    net = config.detect.net.build(2, config.detect.fit.seed)
-    recall({"detector": net}, run, "detector")
+    net = fresh_detector(config.detect)
+    if config.detect.fit is not None:
+        recall({"detector": net}, run, "detector")
     return net.to(run.device).eval().requires_grad_(False)
+
+
+def fresh_detector(choice: Detecting, more: int = 0) -> Detector:
+    """Return the detector before it learns; ``more`` is added to its seed."""
+    return choice.net.build(2, (choice.fit.seed if choice.fit else 0) + more)
 
 
 def found_of(run: Run, split: str, threshold: float = 0.0) -> Found:

@@ -104,8 +104,8 @@ def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> 
         "lean",
         "effect",
         "p",
-        "corrected",
-        "all",
+        "p, false share",
+        "p, any false",
         "held-out accuracy",
         "drawn as",
     )
@@ -140,7 +140,8 @@ def _cells(row: Row, picture: Markup, kind: str) -> tuple[str | Markup, ...]:
 
 def _picture(tiles: Tiles, patches: Patches, one: Named, count: int) -> Markup:
     """Return some segments of a concept as a picture that stands in a cell."""
-    shown = Picture(png(composite(strip(tiles, patches, one.members[:count].tolist()))), one.name)
+    colours = composite(strip(tiles, patches, one.members[:count].tolist()))
+    shown = Picture(png(np.kron(colours, np.ones((2, 2, 1), np.uint8))), one.name)
     return Markup('<img alt="segments of {}" src="{}">').format(one.name, shown.address)
 
 

@@ -21,7 +21,7 @@ from aliter.methods.concept.significance import Held, Scores, Tested, drawn_sets
 from aliter.nets.detector import Detector
 from aliter.nets.layers import inserted, watched
 from aliter.ops.stats import benjamini_hochberg, bonferroni
-from aliter.workflows.concepts.detect import Found, detector_of, found_of
+from aliter.workflows.concepts.detect import Found, detector_of, found_of, fresh_detector
 from aliter.workflows.concepts.discover import Named, concepts_of, planted_of, rows_of
 from aliter.workflows.concepts.gather import tiles_of
 from aliter.workflows.concepts.patches import Patches, activations
@@ -246,9 +246,8 @@ def _row(one: Named, result: Tested, size: int, ends: tuple[float, float], held:
 
 def _untrained(config: "Config", run: Run, tiles: Tiles, found: Found, layer: str) -> list[Row]:
     """Return the same concepts, tested in a detector that learned nothing."""
-    plan = config.detect
-    net = plan.net.model_copy(update={"weights": None}).build(2, plan.fit.seed + 1).to(run.device)
-    net = net.eval().requires_grad_(False)
+    blank = config.detect.model_copy(update={"net": config.detect.net.model_copy(update={"weights": None})})
+    net = fresh_detector(blank, 1).to(run.device).eval().requires_grad_(False)
     gradients = answer_gradients(net, tiles, found, (layer,), config.score.answer, run.device)[layer]
     view = config.discover.segments.view
     own, pool = (
