@@ -19,12 +19,14 @@ from aliter.nets.detector import Detector
 from aliter.nets.layers import watched
 from aliter.ops.superpixels import alone, superpixels
 
-_BATCH = 16
+_BATCH = 32
+_GRID = 32
+"""Pixels a side of an image are a multiple of this."""
 _MOSTLY = 0.5
 
 View = Literal["place", "crop", "resized"]
-"""How a segment is shown: ``place``, where it is in its tile; ``crop``, alone in the mean colour, as large as it is;
-``resized``, alone and as large as a tile, as published."""
+"""How a segment is shown: ``crop``, alone in the mean colour, as large as it is; ``place``, where it is in its tile, so
+that what lies around it is seen too; ``resized``, alone and as large as a tile, as published."""
 
 
 class Segmenting(Spec):
@@ -36,7 +38,7 @@ class Segmenting(Spec):
     """Segments of a window, at each resolution."""
     compactness: float = 20.0
     sigma_px: float = 1.0
-    view: View = "place"
+    view: View = "crop"
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,13 @@ def _placed(tiles: Tiles, patches: Patches, rows: np.ndarray, view: View) -> tup
 
 def _cropped(tiles: Tiles, patches: Patches, rows: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
     """Return each segment alone, in the middle of a canvas of the mean colour, or enlarged to fill it."""
-    side = tiles.shape[1]
+    whole_side, width = tiles.shape[1], patches.mask.shape[1]
+    side = whole_side if view == "resized" else min(whole_side, _GRID * ceil(2 * width / _GRID))
     canvas = np.empty((len(rows), 3, side, side), np.float32)
     masks = np.zeros((len(rows), side, side), bool)
     for place, row in enumerate(rows.tolist()):
         whole = tiles.signed(patches.tile[row : row + 1])[0]
-        seen, mask = alone(whole, patches.whole(row, side))
+        seen, mask = alone(whole, patches.whole(row, whole_side))
         if view == "resized":
             large = F.interpolate(torch.from_numpy(seen)[None], (side, side), mode="bicubic", align_corners=False)
             canvas[place], masks[place] = large[0].clamp(-1, 1).numpy(), True

@@ -82,7 +82,10 @@ _ABOUT_WALKS = (
     "Each detection pushed until its score is the target, everything re-scored by the detector itself; look-alikes are "
     "pushed up."
 )
-_ABOUT_CONTROLS = "The same tests where nothing should be found: shuffled members, a detector that learned nothing."
+_ABOUT_CONTROLS = (
+    "The same tests on sets mixed from the members of all concepts, and in a detector that learned nothing. What also "
+    "stands out there is due to lying near detections, or to the form of the network."
+)
 _LEGEND = {
     "tile": "the tile as it is",
     "drawn": "what the decoder draws of it, unshifted: where the walk starts",
