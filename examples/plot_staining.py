@@ -92,6 +92,6 @@ for metric in ("PCC", "PSNR", "sharpness", "AP50"):
 
 # %%
 doubt = {figure.name: figure.value for figure in run.figures()["doubt"]}
-for words in ("95 %, raw", "95 %, scaled", "95%, conformal"):
+for words in ("95 %, raw", "95 %, scaled", "95 %, conformal"):
     print(f"coverage of {words}: {doubt[f'coverage of {words}, gan']:.3f}")
 print("draws kept, and the largest deviation:", run["doubt/gan/draws"].shape, f"{np.max(run['doubt/gan/sd']):.0f}")

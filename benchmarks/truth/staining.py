@@ -21,8 +21,8 @@ TRADE = ("PCC", "PSNR", "SSIM", "sharpness", "AP50", "PQ")
 DOUBT = (
     "coverage of 95 %, raw",
     "coverage of 95 %, scaled",
-    "coverage of 95%, conformal",
-    "coverage of 95%, conformal, in cells",
+    "coverage of 95 %, conformal",
+    "coverage of 95 %, conformal, in cells",
     "sigma scaling",
     "CRPS, raw",
     "CRPS, scaled",

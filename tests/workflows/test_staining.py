@@ -12,6 +12,7 @@ from aliter.core.errors import CheckpointError, DataError
 from aliter.data.kept import Kept
 from aliter.data.paired import write_plate
 from aliter.data.run import Run
+from aliter.data.simulate import Phase
 from aliter.methods.segment.otsu import Otsu
 from aliter.workflows.stage import due, run_stages
 from aliter.workflows.staining import STAGES, Config
@@ -160,3 +161,19 @@ def test_a_census_counts_presence_and_variation_draw_by_draw() -> None:
     expected = np.std([100, 100, 50, 50], ddof=1) / 75
     np.testing.assert_allclose(census.variation()[objects == 1], expected, rtol=1e-5)
     assert census.variation()[objects == 0].max() == 0
+
+
+def test_where_no_true_objects_are_known_those_of_the_real_stain_stand_in(tmp_path: Path) -> None:
+    whole = Phase(count=4, size=64)
+    for place, channel in enumerate(("phase", "nuclei")):
+        for number, split in enumerate(("train", "train", "val", "test")):
+            path = tmp_path / "pairs" / channel / split / f"{number}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(path, whole.draw(number).image[place])
+    values = {**MICRO, "images": str(tmp_path / "pairs"), "source": ["phase"]}
+    values["regress"] = {**values["regress"], "members": 1}
+    values["translate"] = {key: value for key, value in values["translate"].items() if key != "enhance"}
+    found = ran(values, tmp_path / "run", "evaluate")
+    figures = {one.name: one.value for rows in found.figures().values() for one in rows}
+    assert figures["AP50, real stain"] == 1
+    assert "PCC, oracle" not in figures

@@ -9,13 +9,13 @@ from jaxtyping import Float, Float32, Float64
 
 from aliter.core.errors import RequestError
 
-Apply = Callable[[Float32[np.ndarray, "C h w"], int], Float32[np.ndarray, "T h w"]]
+Apply = Callable[[Float32[np.ndarray, "C h w"], int], Float32[np.ndarray, "S h w"]]
 """What a network makes of a tile, and the number of that tile: what it draws by chance depends on it."""
 
 
 def blended(
     apply: Apply, x: Float32[np.ndarray, "C H W"], tile_px: int, overlap_px: int, period: int
-) -> Float32[np.ndarray, "T H W"]:
+) -> Float32[np.ndarray, "S H W"]:
     """Return what ``apply`` makes of ``x``, as large as ``x``; tiles fade into each other where they overlap.
 
     Tiles are square, their sides multiples of ``period``; an image that is smaller is mirrored at its borders, and cut
@@ -33,7 +33,7 @@ def blended(
     sides = (min(tile, ceil(side / period) * period) for side in (height, width))
     boxes = [_steps(side, part, overlap_px) for side, part in zip((height, width), sides, strict=True)]
     padded = mirrored(x, max(boxes[0][-1][1], height), max(boxes[1][-1][1], width))
-    total: Float64[np.ndarray, "T H W"] | None = None
+    total: Float64[np.ndarray, "S H W"] | None = None
     weights = np.zeros(padded.shape[1:])
     for number, ((top, bottom), (left, right)) in enumerate(product(*boxes)):
         out = apply(padded[:, top:bottom, left:right], number)

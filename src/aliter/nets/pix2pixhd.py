@@ -100,7 +100,7 @@ class Generator(nn.Module):
         self.features = nn.Sequential(*layers)
         self.head = _exit(spec.width, stains)
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T h w"]:
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B S h w"]:
         """Return images in [-1, 1], float32."""
         self.spec.check(tuple(x.shape[2:]))
         image: Tensor = self.head(self.features(x))
@@ -119,7 +119,7 @@ class Enhancer(nn.Module):
         blocks = [Residual(trunk.width, trunk) for _ in range(spec.blocks)]
         self.back = nn.Sequential(*blocks, *_up(width, trunk), *_exit(width, stains))
 
-    def forward(self, x: Float[Tensor, "B C H W"], trunk: Generator) -> Float[Tensor, "B T H W"]:
+    def forward(self, x: Float[Tensor, "B C H W"], trunk: Generator) -> Float[Tensor, "B S H W"]:
         """Return images in [-1, 1], float32; sides must be multiples of twice the period of ``trunk``.
 
         Raises
@@ -142,7 +142,7 @@ class Enhancing(nn.Module):
         super().__init__()
         self.generator, self.enhancer = generator, enhancer
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T H W"]:
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B S H W"]:
         """Return images in [-1, 1], float32."""
         image: Tensor = self.enhancer(x, self.generator)
         return image

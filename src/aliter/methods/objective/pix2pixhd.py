@@ -17,7 +17,7 @@ from aliter.ops.adversarial import cross_entropies, feature_matching, least_squa
 class Pix2PixHD(Spec):
     """A generator that wants its pairs taken for real, and a discriminator at several scales that tells them apart.
 
-    A batch holds ``x`` (B, C, H, W) and ``stain`` (B, T, H, W) in [-1, 1]. ``generator`` draws a stain from ``x``; if
+    A batch holds ``x`` (B, C, H, W) and ``stain`` (B, S, H, W) in [-1, 1]. ``generator`` draws a stain from ``x``; if
     there is an ``enhancer``, it does, with the generator inside. As in the published code, terms are summed over
     scales, and the discriminator's halved.
 

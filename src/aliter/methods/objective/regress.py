@@ -18,7 +18,7 @@ _SPAN = 2.0
 class Regress(Spec):
     """The mean absolute or squared error; ``mixed`` is half the former and half what lacks in structural similarity.
 
-    A batch holds ``x`` (B, C, H, W) and ``stain`` (B, T, H, W) in [-1, 1].
+    A batch holds ``x`` (B, C, H, W) and ``stain`` (B, S, H, W) in [-1, 1].
 
     References
     ----------

@@ -52,6 +52,7 @@ class _Told:
 def calibrated(error: float, run: Run, pairs: Pairs, name: str) -> list[Figure]:
     """Return what calibration says of a method; write its curves."""
     held, test = (_Told(run, pairs, name, rows) for rows in (~pairs.tested, pairs.tested))
+    asked = f"{100 * (1 - error):g} %"
     scale = sigma_scaling(held.y, held.mean, held.sd)
     factor = conformal_factor(held.z.ravel(), error)
     run.save(f"calibration/{name}/factors", np.array([scale, factor]), ("factor",))
@@ -59,8 +60,8 @@ def calibrated(error: float, run: Run, pairs: Pairs, name: str) -> list[Figure]:
     said = [
         _covering(test, f"coverage of 95 %, raw, {name}", _GAUSSIAN),
         _covering(test, f"coverage of 95 %, scaled, {name}", _GAUSSIAN * scale),
-        _covering(test, f"coverage of {1 - error:.0%}, conformal, {name}", factor),
-        _covering(test, f"coverage of {1 - error:.0%}, conformal, in cells, {name}", factor, test.inside),
+        _covering(test, f"coverage of {asked}, conformal, {name}", factor),
+        _covering(test, f"coverage of {asked}, conformal, in cells, {name}", factor, test.inside),
         Figure(f"sigma scaling, {name}", scale, len(held.y), note="from fields to calibrate"),
         Figure(f"conformal factor, {name}", factor, len(held.y), note="from fields to calibrate"),
     ]

@@ -41,7 +41,7 @@ def crops(pairs: Pairs, numbers: Sequence[int], size: int) -> Draw:
 
 def _crop(
     pairs: Pairs, number: int, size: int, rng: np.random.Generator
-) -> tuple[Float32[np.ndarray, "C H W"], Float32[np.ndarray, "T H W"]]:
+) -> tuple[Float32[np.ndarray, "C H W"], Float32[np.ndarray, "S H W"]]:
     y, x = (int(rng.integers(0, side - size + 1)) for side in pairs.shape)
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
     box = (slice(y, y + size), slice(x, x + size))

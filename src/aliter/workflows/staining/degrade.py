@@ -128,11 +128,10 @@ def _empty(pairs: Pairs) -> _Image | None:
 
 
 def _validity(walk: Walk, knob: str, name: str, count: int) -> Figure:
-    """Return the last setting up to which all keep most of the score."""
-    kept = walk.score[:, SCORES.index("AP50")] >= _ENOUGH * walk.score[0, SCORES.index("AP50")]
+    """Return the last setting up to which all keep most of the score; NaN if there is none to keep."""
+    scores = walk.score[:, SCORES.index("AP50")]
+    kept = scores >= _ENOUGH * scores[0]
     last = len(kept) if kept.all() else int(np.argmin(kept))
-    said = ", ".join(
-        f"{setting:g}: {score:.2f}"
-        for setting, score in zip(walk.setting, walk.score[:, SCORES.index("AP50")], strict=True)
-    )
-    return Figure(f"valid up to, {knob}, {name}", float(walk.setting[max(last - 1, 0)]), count, note=f"AP50 at {said}")
+    valid = float(walk.setting[last - 1]) if scores[0] > 0 else float("nan")
+    said = ", ".join(f"{setting:g}: {score:.2f}" for setting, score in zip(walk.setting, scores, strict=True))
+    return Figure(f"valid up to, {knob}, {name}", valid, count, note=f"AP50 at {said}")

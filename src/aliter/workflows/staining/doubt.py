@@ -17,14 +17,14 @@ from aliter.ops.calibration import moments
 from aliter.ops.instances import matched
 from aliter.workflows.staining.calibrate import ENSEMBLE, calibrated, point_of
 from aliter.workflows.staining.degrade import Degrading, walks
-from aliter.workflows.staining.evaluate import predicted
+from aliter.workflows.staining.evaluate import judged, predicted
 from aliter.workflows.staining.pairs import Pairs, pairs_of
 from aliter.workflows.staining.predict import METHODS, stainer
 
 if TYPE_CHECKING:
     from aliter.workflows.staining import Config
 
-_Stains = Float32[np.ndarray, "T H W"]
+_Stains = Float32[np.ndarray, "S H W"]
 _FLOOR = 1e-3
 """Of a deviation, as a share of what the stain spans: no network is surer."""
 
@@ -43,7 +43,7 @@ class Doubting(Spec):
 
 def doubt(config: "Config", run: Run) -> None:
     """Write mean and deviation of draws, how present each object is in them, what calibration says, where it ends."""
-    pairs = pairs_of(run)
+    pairs = judged(config.evaluate, run)
     tasks = []
     for name in _sampled(config):
         stains, plane = (len(pairs.held), len(pairs.target), *pairs.shape), (len(pairs.held), *pairs.shape)
@@ -105,7 +105,7 @@ class Census:
         self.draws, self.seen = 0, np.zeros(count)
         self.light, self.squares = np.zeros((2, count))
 
-    def counted(self, stain: Float32[np.ndarray, "T H W"]) -> Float32[np.ndarray, "T H W"]:
+    def counted(self, stain: Float32[np.ndarray, "S H W"]) -> Float32[np.ndarray, "S H W"]:
         """Take one draw into account, and return it."""
         _, found = matched(self.segmenter(stain[0], self.level), self.objects, 0.5)
         light = np.bincount(self.objects.ravel(), (stain[0] - self.dark).ravel(), len(self.seen))

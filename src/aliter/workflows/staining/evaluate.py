@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -43,9 +44,9 @@ class Evaluating(Spec):
 
 def evaluate(config: "Config", run: Run) -> None:
     """Write the scores of every method on every field to test, and the objects that were found."""
-    pairs, names = pairs_of(run), methods_of(run)
-    level = level_of(config.evaluate, pairs)
+    level = level_of(config.evaluate, pairs_of(run))
     run.save("level", np.array([level]), ("index",))
+    pairs, names = judged(config.evaluate, run), methods_of(run)
     pixel: dict[str, list[dict[str, float]]] = {}
     instance: dict[str, list[dict[str, float]]] = {}
     features: dict[str, list[Mapping[str, np.ndarray]]] = {}
@@ -72,12 +73,18 @@ def methods_of(run: Run) -> tuple[str, ...]:
     return (*own, *(name for name in others if name not in own), *known)
 
 
+def judged(choice: Evaluating, run: Run) -> Pairs:
+    """Return the pairs of a run; objects are those of the real stain where no true ones are known."""
+    level = float(run.load("level")[0])
+    return replace(pairs_of(run), found=lambda stain: choice.segmenter(stain, level))
+
+
 def rows_of(pairs: Pairs) -> list[int]:
     """Return the rows of the fields to test, among those that are predicted."""
     return [int(row) for row in np.flatnonzero(pairs.tested)]
 
 
-def predicted(run: Run, pairs: Pairs, name: str, row: int) -> Float32[np.ndarray, "T H W"]:
+def predicted(run: Run, pairs: Pairs, name: str, row: int) -> Float32[np.ndarray, "S H W"]:
     """Return the stains of a field as ``name`` has them."""
     number = int(pairs.held[row])
     if name == REAL:

@@ -13,7 +13,7 @@ from aliter.workflows.staining.pairs import Pairs
 _PLANES = Planes(z="middle", t=0)
 
 
-def foreign(path: Path, pairs: Pairs, number: int) -> Float32[np.ndarray, "T H W"]:
+def foreign(path: Path, pairs: Pairs, number: int) -> Float32[np.ndarray, "S H W"]:
     """Return what lies at ``path`` for a field, in the units of the stains.
 
     A plate holds the field under its id, with channels named like the stains, or like them and ``_pred``. A folder

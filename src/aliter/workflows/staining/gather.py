@@ -66,7 +66,7 @@ def _channels(config: "Config", fields: Fields) -> tuple[tuple[str, ...], tuple[
     return source, target
 
 
-def statistics_of(fields: Fields) -> Float64[np.ndarray, "C S"]:
+def statistics_of(fields: Fields) -> Float64[np.ndarray, "C _"]:
     """Return the statistics of each channel over the fields to learn from, none else."""
     train = fields.split("train")
     rows = []

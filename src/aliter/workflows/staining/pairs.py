@@ -1,5 +1,6 @@
 """The pairs of a run: fields without stain and with, on the scales that networks see."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,8 +26,10 @@ class Pairs:
     source: tuple[int, ...]
     """Channels without stain."""
     target: tuple[int, ...]
-    statistics: Float64[np.ndarray, "C S"]
+    statistics: Float64[np.ndarray, "C _"]
     """Of all channels, over the fields to learn from."""
+    found: Callable[[Float32[np.ndarray, "H W"]], Integer[np.ndarray, "H W"]] | None = None
+    """Finds objects in a real stain: what stands in for true ones where none are known."""
 
     @property
     def stains(self) -> tuple[str, ...]:
@@ -50,13 +53,13 @@ class Pairs:
         return np.arange(len(self.held)) >= len(self.fields.split("val"))
 
     @cached_property
-    def data_range(self) -> Float64[np.ndarray, " T"]:
+    def data_range(self) -> Float64[np.ndarray, " S"]:
         """What each stain spans: from the 0.1th to the 99.9th percentile where it is learned from."""
         rows = self.statistics[list(self.target)]
         return np.asarray(rows[:, STATISTICS.index("p99.9")] - rows[:, STATISTICS.index("p0.1")])
 
     @cached_property
-    def darkest(self) -> Float64[np.ndarray, " T"]:
+    def darkest(self) -> Float64[np.ndarray, " S"]:
         """The 0.1th percentile of each stain: its background."""
         return np.asarray(self.statistics[list(self.target), STATISTICS.index("p0.1")])
 
@@ -85,8 +88,10 @@ class Pairs:
         return np.asarray((drawn + 1) / 2 * span + low, np.float32)
 
     def objects(self, number: int) -> Integer[np.ndarray, "H W"]:
-        """Return the true objects of a field."""
-        return self.fields.objects(number)
+        """Return the true objects of a field, or those that are found in the real stain where none are known."""
+        if self.fields.labelled or self.found is None:
+            return self.fields.objects(number)
+        return self.found(self.stain(number)[0])
 
     @property
     def oracle(self) -> bool:

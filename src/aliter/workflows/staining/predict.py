@@ -93,7 +93,7 @@ def stainer(config: "Config", run: Run, pairs: Pairs, name: str, member: int = 0
 
 def _applied(
     net: nn.Module, device: str, keys: tuple[int | str, ...] | None, tile: _Image, number: int
-) -> Float32[np.ndarray, "T h w"]:
+) -> Float32[np.ndarray, "S h w"]:
     """Return what ``net`` makes of a tile; with keys, values are dropped by the chance that belongs to them."""
     x = torch.from_numpy(np.ascontiguousarray(tile))[None].to(device)
     with torch.no_grad(), torch.random.fork_rng():

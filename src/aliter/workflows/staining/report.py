@@ -24,9 +24,9 @@ from aliter.report.staining import (
 from aliter.report.summary import headline, provenance, stage_tables
 from aliter.workflows.staining.calibrate import ENSEMBLE
 from aliter.workflows.staining.degrade import SCORES
-from aliter.workflows.staining.evaluate import ORACLE, REAL, methods_of, predicted, rows_of
+from aliter.workflows.staining.evaluate import ORACLE, REAL, judged, methods_of, predicted, rows_of
 from aliter.workflows.staining.gather import STATISTICS
-from aliter.workflows.staining.pairs import Pairs, pairs_of
+from aliter.workflows.staining.pairs import Pairs
 from aliter.workflows.staining.predict import METHODS
 from aliter.workflows.staining.scores import INSTANCE, PIXEL
 
@@ -43,7 +43,7 @@ class Reporting(Spec):
 
 def report(config: "Config", run: Run) -> None:
     """Write the page; it needs no model."""
-    pairs = pairs_of(run)
+    pairs = judged(config.evaluate, run)
     stain = "" if len(pairs.stains) == 1 else f" of {pairs.stains[0]}"
     pixel_um = pairs.fields.pixel_um[-1] if pairs.fields.pixel_um else None
     page = Page(
@@ -87,7 +87,7 @@ _ABOUT_LEARNING = (
 def _headline(stain: str) -> dict[str, str]:
     wanted = {f"PCC{stain}, {name}": f"PCC, {name}" for name in METHODS}
     wanted |= {f"AP50, {name}": f"objects found (AP50), {name}" for name in (*METHODS, ORACLE)}
-    return wanted | {"coverage of 95%, conformal, gan": "pixels in 95 % intervals, gan"}
+    return wanted | {"coverage of 95 %, conformal, gan": "pixels in 95 % intervals, gan"}
 
 
 def _fields(config: "Config", run: Run, pairs: Pairs) -> Iterator[Field]:
