@@ -56,7 +56,7 @@ class CRAFT(Spec):
         if float(np.min(rows, initial=0)) < 0:
             raise DataError("expected activations of 0 or more, found negative ones; name a layer that ends in ReLU")
         count = min(self.count, *rows.shape)
-        model = NMF(count, init="nndsvda", random_state=seed, max_iter=self.iterations, tol=1e-6)
+        model = NMF(count, init="nndsvda", random_state=seed, max_iter=self.iterations, tol=1e-10)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             weights = model.fit_transform(np.asarray(rows, np.float64))

@@ -125,11 +125,12 @@ def activations(
 ) -> dict[str, Float32[np.ndarray, "N D"]]:
     """Return what each of ``layers`` makes of each segment, pooled over space."""
     shown = _placed if view == "place" else _cropped
+    body = net.backbone.body if all(name.startswith("backbone.body.") for name in layers) else net.backbone
     found: dict[str, list[np.ndarray]] = {name: [] for name in layers}
     with progress("activate", len(patches)) as advance, watched(net, layers) as seen:
         for rows in _groups(patches, view):
             x, masks = shown(tiles, patches, rows, view)
-            net.backbone(net.prepare(torch.from_numpy(x).to(device)))
+            body(net.prepare(torch.from_numpy(x).to(device)))
             for name in layers:
                 found[name].append(pooled(seen[name], torch.from_numpy(masks).to(device)).cpu().numpy())
             advance(len(rows), "")

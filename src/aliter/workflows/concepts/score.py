@@ -103,7 +103,8 @@ def score(config: "Config", run: Run) -> None:
         _store(run, bench, concepts)
         if choice.controls:
             rows += [bench.row(one, "shuffled members") for one in bench.shuffled(concepts)]
-            rows += _untrained(config, run, tiles, found, layer)
+    if choice.controls:
+        rows += _untrained(config, run, tiles, found)
     rows = _corrected(rows)
     (run.folder / "concepts.json").write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
     run.record([*_figures(rows, choice, len(found.tile)), *errors])
@@ -244,18 +245,20 @@ def _row(one: Named, result: Tested, size: int, ends: tuple[float, float], held:
     )
 
 
-def _untrained(config: "Config", run: Run, tiles: Tiles, found: Found, layer: str) -> list[Row]:
+def _untrained(config: "Config", run: Run, tiles: Tiles, found: Found) -> list[Row]:
     """Return the same concepts, tested in a detector that learned nothing."""
     blank = config.detect.model_copy(update={"net": config.detect.net.model_copy(update={"weights": None})})
     net = fresh_detector(blank, 1).to(run.device).eval().requires_grad_(False)
-    gradients = answer_gradients(net, tiles, found, (layer,), config.score.answer, run.device)[layer]
-    view = config.discover.segments.view
+    layers, view = config.discover.layers, config.discover.segments.view
+    gradients = answer_gradients(net, tiles, found, layers, config.score.answer, run.device)
     own, pool = (
-        activations(net, tiles, Patches.load(run, name), (layer,), view, run.device)[layer]
-        for name in ("patches", "pool")
+        activations(net, tiles, Patches.load(run, name), layers, view, run.device) for name in ("patches", "pool")
     )
-    bench = _Bench(config.score, gradients, own, pool, layer)
-    return [bench.row(one, "random weights") for one in _all_of(config, run, layer)]
+    rows: list[Row] = []
+    for layer in layers:
+        bench = _Bench(config.score, gradients[layer], own[layer], pool[layer], layer)
+        rows += [bench.row(one, "random weights") for one in _all_of(config, run, layer)]
+    return rows
 
 
 def _store(run: Run, bench: _Bench, concepts: Sequence[Named]) -> None:
