@@ -119,6 +119,17 @@ def test_a_later_stage_reads_what_an_earlier_one_kept(run: Run) -> None:
             assert state.step == 1
 
 
+def test_states_whose_names_begin_alike_are_kept_apart(run: Run) -> None:
+    state = Kept({"a": torch.ones(1)}, 1, {})
+    with run.stage("make", Key("a")):
+        run.keep("net-0", state, 1)
+    for steps in (1, 2):
+        with run.stage("other", Key("b", {"steps": steps})):
+            run.keep("net-0-from1-25", state, 1)
+            assert run.kept("net-0") is not None
+            assert run.kept("net-0-from1") is None
+
+
 def test_a_second_process_is_refused_by_name(run: Run) -> None:
     code = (
         "import sys; from pathlib import Path; from aliter.data.run import Run; from aliter.core.spec import Spec\n"

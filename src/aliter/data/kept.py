@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -101,9 +102,14 @@ def _remove_strays(folder: Path) -> None:
         _log.warning("%s: removed %d unfinished files of a write that was cut off", folder, len(strays))
 
 
+def is_of(file: str, name: str) -> bool:
+    """Return whether a file is one of the states of ``name``, and not of another whose name begins alike."""
+    return re.fullmatch(rf"{re.escape(name)}-\d+\.safetensors", file) is not None
+
+
 def _files(folder: Path, name: str) -> list[Path]:
     """Return the files of ``name``, newest first."""
-    found = [path for path in folder.glob(f"{name}-*.safetensors") if path.stem[len(name) + 1 :].isdigit()]
+    found = [path for path in folder.glob(f"{escape(name)}-*.safetensors") if is_of(path.name, name)]
     return sorted(found, reverse=True)
 
 

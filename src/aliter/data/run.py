@@ -205,7 +205,7 @@ class Run:
         """
         found = checkpoints.kept(self.folder / "checkpoints", name, self.strict)
         former = ledger.outputs(self.path, self._stage) if self._stage else ()
-        if found or any(output.startswith(f"checkpoints/{name}-") for output in former):
+        if found or any(checkpoints.is_of(output.removeprefix("checkpoints/"), name) for output in former):
             return found
         return checkpoints.kept(self.path / "checkpoints", name, self.strict)
 
