@@ -43,9 +43,9 @@ class Scoring(Spec):
     answer: Answer = "margin"
     sets: PositiveInt = 20
     """Sets of other segments that each concept is compared with."""
-    nulls: PositiveInt = 1000
+    nulls: PositiveInt = 2000
     """Sets that are no concept, among which a concept is ranked."""
-    checks: PositiveInt = 200
+    checks: PositiveInt = 1000
     """More of them, treated as concepts: how often each test errs."""
     alpha: PositiveFloat = 0.05
     planted: bool = True
