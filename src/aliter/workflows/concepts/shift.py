@@ -151,6 +151,7 @@ def _figures(choice: Shifting, outcomes: list[Outcome]) -> list[Figure]:
             ("proximity", "change of the image"),
             ("monotonicity", "monotonicity"),
             ("collateral", "largest change of another detection"),
+            ("matched", "score of the whole detector at the end"),
         ):
             values = np.array([getattr(one, name) for one in mine])
             known = values[np.isfinite(values)]
