@@ -112,8 +112,10 @@ def test_own_model_and_pairs_give_what_the_run_that_made_them_gave(
     found = figures(run)
     assert found["accuracy, test"] == figures(base)["accuracy, test"]
     assert "accuracy, train" in found
-    for what in ("generated", "converted", "truth", "masks/residual", "scores/residual"):
+    for what in ("generated", "converted", "truth", "masks/residual"):
         np.testing.assert_array_equal(run[f"plain/{what}/0_1"], base[f"plain/{what}/0_1"])
+    # A script is asked as it is, a network of ours with its normalisations folded: equal up to float error.
+    np.testing.assert_allclose(run["plain/scores/residual/0_1"], base["plain/scores/residual/0_1"], rtol=1e-5)
     np.testing.assert_allclose(
         run["plain/scores/integrated_gradients/1_0"], base["plain/scores/integrated_gradients/1_0"], atol=1e-3
     )
