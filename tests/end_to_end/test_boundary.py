@@ -8,18 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from tests.report.test_report_browser import Browser
 
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
+from aliter.nets.own import save_script
 from aliter.workflows.boundary import STAGES, Config
+from aliter.workflows.boundary.pair import pair_of
 from aliter.workflows.boundary.pretrain import keep_epoch
 from aliter.workflows.stage import due, run_stages
 
 TINY = Path(__file__).parents[2] / "configs" / "boundary" / "tiny.yaml"
 
 
-def made(config: Config, path: Path, until: str | None = None) -> Run:
-    run = Run(path, config)
+def made(config: Config, path: Path, until: str | None = None, trust: bool = False) -> Run:
+    run = Run(path, config, trust=trust)
     with run.working():
         run_stages(due(STAGES, config, run, until), config, run)
     return run
@@ -95,6 +99,25 @@ def test_the_report_stands_alone(run: Run) -> None:
     assert not re.search(r"(?:src|href)=\"https?://", text)
 
 
+@pytest.mark.browser
+def test_the_page_is_looked_at_in_a_browser(run: Run, figures: dict[str, float], tmp_path: Path) -> None:
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.attach()
+        browser.open(run.path / "report" / "index.html")
+        counts = "[...document.querySelectorAll('.count')].map((one) => Number(one.textContent.split(' ')[0]))"
+        shown = min(60, len(run["ambiguous/number"]))
+        assert browser.evaluate(counts) == [int(figures["clusters"]), shown]
+        browser.until("[...document.querySelectorAll('.pictures img')].every((one) => one.naturalWidth > 0)")
+        titles = "[...document.querySelectorAll('h2')].map((one) => one.textContent)"
+        assert {"Kinds", "Criticisms", "Ambiguous images", "Simpler ways"} <= set(browser.evaluate(titles))
+        browser.evaluate("location.hash = 'item=prototype/0'")
+        browser.until("document.querySelector('.viewer[open] h2')?.textContent === 'cluster 1'")
+        assert browser.complaints() == []
+    finally:
+        browser.close()
+
+
 def test_what_is_named_is_taken_and_only_what_follows_is_done_again(config: Config, run: Run) -> None:
     named = changed(config, select={"epoch": 2})
     with run.working():
@@ -132,6 +155,20 @@ def test_a_classifier_of_many_classes_is_asked_about_the_pair(micro: Config, tmp
     p = run["real/probability/cnn-0"]
     assert p.shape == (179 + 182,)
     assert 0 < p.min() < p.max() < 1
+
+
+def test_a_classifier_of_ones_own_is_put_under_stress(micro: Config, tmp_path: Path) -> None:
+    mine = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2))
+    save_script(mine, (1, 8, 8), tmp_path / "mine.pt")
+    net = {"kind": "own", "path": str(tmp_path / "mine.pt"), "classes": ["7", "1"]}
+    own = changed(micro, classify={"nets": {"mine": net}}, confuse={"weights": [25], "starts": ["last"]})
+    with pytest.raises(RequestError, match="add --trust if the file is yours"):
+        made(own, tmp_path / "wary", "classify")
+    found = made(own, tmp_path / "own", "select", trust=True)
+    pair = pair_of(own, found)
+    logits = mine(torch.from_numpy(pair.signed(np.arange(len(pair))))).detach()
+    np.testing.assert_allclose(found["real/probability/mine-0"], logits.softmax(1)[:, 1], atol=1e-5)
+    assert found.facts["chosen"]["attempt"] == "mine-0-from2-25"
 
 
 def numbers(run: Run) -> dict[str, bytes]:

@@ -84,15 +84,17 @@ def census(source: Path | Labelled | Simulation, declared: tuple[float, float] |
     return _of_header(header(source)) if isinstance(source, Labelled) else _of_simulation(source)
 
 
-def write_sample(source: Path | Labelled | Simulation, found: Census, out: Path) -> Images:
+def write_sample(source: Path | Labelled | Simulation, found: Census, out: Path, spread: int = _SPREAD) -> Images:
     """Write a store at ``out`` with a few images of each class and split, the first among them, and return it.
+
+    ``spread`` more of each class are taken, evenly from all.
 
     Raises
     ------
     DataError
         If one of them cannot be read, although its header could.
     """
-    rows = [_chosen(splits) for splits in found.splits]
+    rows = [_chosen(splits, spread) for splits in found.splits]
     ids = tuple(tuple(one[row] for row in chosen) for one, chosen in zip(found.ids, rows, strict=True))
     splits = tuple(one[chosen] for one, chosen in zip(found.splits, rows, strict=True))
     header = Header(found.classes, found.channels, found.range, found.shape, found.dtype, ids, splits)
@@ -143,10 +145,10 @@ def _of_simulation(source: Simulation) -> Census:
     )
 
 
-def _chosen(splits: UInt8[np.ndarray, " N"]) -> Int[np.ndarray, " M"]:
+def _chosen(splits: UInt8[np.ndarray, " N"], count: int) -> Int[np.ndarray, " M"]:
     """Return the first few positions of all and of each split, and some that are spread evenly, in order."""
     members = [np.flatnonzero(splits == index) for index in range(len(SPLITS))]
-    spread = np.linspace(0, len(splits) - 1, _SPREAD).astype(int)
+    spread = np.linspace(0, len(splits) - 1, count).astype(int)
     return np.unique(np.concatenate([np.arange(len(splits))[:_FIRST], spread, *(one[:_FIRST] for one in members)]))
 
 
