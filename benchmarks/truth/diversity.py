@@ -3,16 +3,14 @@
     scripts/bench truth diversity configs/counterfactual/fictus_128_lambda_ds_*.yaml --to runs/published
     scripts/bench truth diversity configs/counterfactual/tiny.yaml --weights 0,0.5,0.9 --to runs/small
 
-All runs share the images and the classifier of the first. A single shot is one try of every image: its rate is what
-one who draws once gets. Finished runs are not done again.
+All runs share the images and the classifier of the first. A single shot is one try of every validation image: its rate
+is what one who draws once gets. Finished runs are not done again.
 """
 
-from collections.abc import Iterator
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from aliter.core.errors import AliterError
@@ -57,22 +55,13 @@ def rates(runs: dict[str, Run]) -> str:
     """Return Markdown: for each pair the mean rate of single shots with their range, and that of the best try."""
     lines = ["| weight | styles | pair | single shot | any try | images | tries |", "|---|---|---|--:|--:|--:|--:|"]
     for weight, run in runs.items():
-        for kind, pair, hit in _hits(run):
-            shots = hit.mean(0)
+        classes = run.facts["classes"]
+        for kind, (source, target) in product(KINDS, permutations(range(len(classes)), 2)):
+            shots, (_, converted, count) = run[f"shots/{kind}"][source, target], run[f"rates/{kind}"][source, target]
             single = f"{shots.mean():.3f} ({shots.min():.3f} to {shots.max():.3f})"
-            lines.append(
-                f"| {weight} | {kind} | {pair} | {single} | {hit.any(1).mean():.3f} | {len(hit)} | {hit.shape[1]} |"
-            )
+            pair = f"{classes[source]} to {classes[target]}"
+            lines.append(f"| {weight} | {kind} | {pair} | {single} | {converted:.3f} | {count:.0f} | {len(shots)} |")
     return "\n".join(lines)
-
-
-def _hits(run: Run) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield the kind of style, the pair, and whether each try of each image became the other class, (N, tries)."""
-    classes = run.facts["classes"]
-    for kind in KINDS:
-        for source, target in permutations(range(len(classes)), 2):
-            said = run[f"{kind}/tries/{source}_{target}"].argmax(-1)
-            yield kind, f"{classes[source]} to {classes[target]}", said == target
 
 
 def main(

@@ -347,6 +347,14 @@ def copied(whole: Path, tmp_path: Path) -> Run:
     return Run(Path(shutil.copytree(whole, tmp_path / "run")), micro())
 
 
+def test_single_shots_make_the_translation_rate(copied: Run) -> None:
+    for kind in ("latent", "reference"):
+        shots, rates = copied[f"shots/{kind}"], copied[f"rates/{kind}"]
+        assert shots.shape == (2, 2, micro().translate.tries)
+        np.testing.assert_allclose(shots.mean(-1), rates[..., 0])
+        assert (shots[[0, 1], [1, 0]].max(-1) <= rates[[0, 1], [1, 0], 1]).all()
+
+
 def test_a_changed_attribution_leaves_the_networks_alone(copied: Run) -> None:
     def networks() -> dict[str, tuple[bytes, int]]:
         return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in copied.path.glob("checkpoints/*")}

@@ -83,8 +83,8 @@ class Counts:
 
     def _full(self, name: str, array: zarr.Array[Any], pairs: Held) -> ArraySize:
         axes: tuple[str, ...] = getattr(array.metadata, "dimension_names", None) or ("",) * array.ndim
-        tries = self.config.generate.tries
-        shape = [tries if axis == "try" else n for axis, n in zip(axes, array.shape, strict=True)]
+        known = {"try": self.config.generate.tries, "shot": self.config.translate.tries}
+        shape = [known.get(axis, n) for axis, n in zip(axes, array.shape, strict=True)]
         prefix, _, last = name.rpartition("/")
         lengths, form = shape[:1], name
         if axes[0] == "index" and re.fullmatch(r"\d+", last):

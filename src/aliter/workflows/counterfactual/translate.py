@@ -75,6 +75,7 @@ def translate(config: "Config", run: Run) -> None:
     for kind in KINDS:
         found = examine(translator, kind, images, probe, choice.tries)
         run.save(f"rates/{kind}", found.rates, ("source", "target", "rate"))
+        run.save(f"shots/{kind}", found.shots, ("source", "target", "shot"))
         figures += summary(kind, found, images.channels, choice.tries)
     run.record(figures)
 
@@ -121,6 +122,8 @@ class Examined:
 
     rates: Float[np.ndarray, "K K 3"]
     """Of each pair: translation rate, conversion rate, number of images; NaN on the diagonal."""
+    shots: Float[np.ndarray, "K K R"]
+    """Of each pair and try: the share of images that it turned; what one gets who draws once. NaN on the diagonal."""
     likeness: Float[np.ndarray, "P C 2"]
     """Of each image, target and channel: correlation with its first translation, and with another image."""
     spread: Float[np.ndarray, " P"]
@@ -130,7 +133,7 @@ class Examined:
 def examine(translator: Translator, kind: Kind, images: Images, probe: Frozen, tries: int) -> Examined:
     """Translate every validation image to every other class, ``tries`` times, and see what the classifier says."""
     classes = len(images.classes)
-    rates = np.full((classes, classes, 3), np.nan)
+    rates, single = np.full((classes, classes, 3), np.nan), np.full((classes, classes, tries), np.nan)
     likeness, spread = [], []
     for pair in permutations(range(classes), 2):
         numbers, references = images.split("val", pair[0]), images.split("val", pair[1])
@@ -147,8 +150,8 @@ def examine(translator: Translator, kind: Kind, images: Images, probe: Frozen, t
             likeness.append(_likeness(x, made[0]))
             spread.append(made.std(0, ddof=1).mean((1, 2, 3)) if tries > 1 else np.full(len(x), np.nan))
         shares = translation_rate(predicted, pair[1]), conversion_rate(predicted, pair[1])
-        rates[pair] = (*shares, len(numbers))
-    return Examined(rates, np.concatenate(likeness), np.concatenate(spread))
+        rates[pair], single[pair] = (*shares, len(numbers)), (predicted == pair[1]).mean(0)
+    return Examined(rates, single, np.concatenate(likeness), np.concatenate(spread))
 
 
 def summary(kind: Kind, found: Examined, channels: tuple[str, ...], tries: int) -> list[Figure]:
