@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
 from aliter.core.yaml import write_yaml
-from aliter.data.scan import Scan
+from aliter.data.scan import Scan, scan
 from aliter.workflows import WORKFLOWS, workflow
+from aliter.workflows.gather import require_planes
 
 Fitted = tuple[Mapping[str, Any], str]
 """Values of a config, by key, and a sentence on the images that they were chosen for."""
@@ -47,6 +49,25 @@ def first_config(name: str, images: Path) -> str:
         "# A line that begins with '# name:' shows a default.",
     ]
     return "\n".join([*head, *_lines(config, values, 0)]) + "\n"
+
+
+def scanned(images: Path) -> tuple[Scan, int]:
+    """Return what is in ``images``, square and without depth, and their pixels a side.
+
+    Raises
+    ------
+    RequestError
+        If there are none, or they are not square planes.
+    DataError
+        If any cannot be used.
+    """
+    found = scan(images)
+    picture = found.checked()
+    require_planes(picture.shape)
+    _, height, width = picture.shape
+    if height != width:
+        raise RequestError(f"expected square images, found {height}x{width}; crop or pad them")
+    return found, height
 
 
 def range_of(found: Scan) -> list[float]:

@@ -5,10 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from aliter.core.errors import DataError, RequestError
-from aliter.data.scan import scan
-from aliter.workflows.gather import require_planes
-from aliter.workflows.initial import Fitted, range_of
+from aliter.core.errors import DataError
+from aliter.workflows.initial import Fitted, range_of, scanned
 
 _SMALLEST = 4
 """Pixels a side that the generator starts from, or a few more."""
@@ -26,19 +24,14 @@ def fitted(images: Path) -> Fitted:
     DataError
         If there is one class only.
     """
-    found = scan(images)
-    picture = found.checked()
-    require_planes(picture.shape)
-    _, height, width = picture.shape
-    if height != width:
-        raise RequestError(f"expected square images, found {height}x{width}; crop or pad them")
+    found, side = scanned(images)
     if len(found.classes) < 2:
         raise DataError(f"{images}: expected at least two classes, found {found.classes[0]}; add another")
     train = int(min(np.bincount(one, minlength=3)[0] for one in found.assigned()[:2]))
     values: dict[str, Any] = {"range": range_of(found)} if found.kind != "store" else {}
-    net = {"kind": "pool_cnn", "width": 2} if height < _SMALL else {"kind": "small_cnn", "width": 8}
+    net = {"kind": "pool_cnn", "width": 2} if side < _SMALL else {"kind": "small_cnn", "width": 8}
     learn = {"steps": int(np.clip(2 * train, 200, 2000)), "size": 64, "best": ["log_likelihood"]}
-    depth = max(1, (height // _SMALLEST).bit_length() - 1)
+    depth = max(1, (side // _SMALLEST).bit_length() - 1)
     draw = {"size": 64, "betas": [0.5, 0.999]}
     values |= {
         "pair": list(found.classes[:2]),

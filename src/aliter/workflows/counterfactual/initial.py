@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from aliter.core.errors import RequestError
-from aliter.data.scan import scan
 from aliter.nets.stargan import StarGANSpec
-from aliter.workflows.gather import require_planes
-from aliter.workflows.initial import Fitted, range_of
+from aliter.workflows.initial import Fitted, range_of, scanned
 
 _SMALL = 96
 """Images below so many pixels get networks that learn on two cores."""
@@ -24,19 +21,14 @@ def fitted(images: Path) -> Fitted:
     RequestError
         If the images are not square or of a size that the generator cannot halve.
     """
-    found = scan(images)
-    picture = found.checked()
-    require_planes(picture.shape)
-    _, height, width = picture.shape
-    if height != width:
-        raise RequestError(f"expected square images, found {height}x{width}; crop or pad them")
-    StarGANSpec().build(1, height, 2)
+    found, side = scanned(images)
+    StarGANSpec().build(1, side, 2)
     values: dict[str, Any] = {"range": range_of(found)} if found.kind != "store" else {}
     shares = [np.bincount(one, minlength=3) for one in found.assigned()]
     train, _, test = np.min(shares, axis=0).tolist()
     steps = int(np.clip(10 * len(found.classes) * train, 200, 3000))
     every = max(1, steps // 10)
-    small = height < _SMALL
+    small = side < _SMALL
     plan = {"steps": steps, "size": 32, "rate": 2e-3 if small else 1e-4, "judge_every": every, "save_every": every}
     kind: dict[str, Any] = {"kind": "small_cnn"} if small else {"kind": "timm", "name": "resnet18"}
     values["classify"] = {"net": kind, "fit": {**plan, "best": ["accuracy"]}}
