@@ -144,3 +144,12 @@ def test_a_store_holds_pairs_truth_oracle_and_splits(tmp_path) -> None:
     root = layout.open_store(tmp_path / "a.zarr")
     for name in ("mean", "variance", "cells"):
         np.testing.assert_array_equal(layout.array(root, f"{name}/0")[3], getattr(pair, name))
+
+
+def test_some_fields_to_learn_from_are_bare_and_all_others_stay_as_they_were() -> None:
+    spec = SMALL.model_copy(update={"bare": 1})
+    assert spec.draw(0).nuclei.max() == 0
+    np.testing.assert_array_equal(spec.draw(1).image, SMALL.draw(1).image)
+    assert np.bincount(Phase(count=40, held=0.1).splits).tolist() == [32, 4, 4]
+    with pytest.raises(ValueError, match="bare: expected fewer than the 2 fields to learn from, found 2"):
+        Phase(count=4, bare=2)

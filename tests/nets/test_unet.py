@@ -105,3 +105,15 @@ def test_a_head_of_known_weights() -> None:
     head.load_state_dict({name: torch.tensor(value) for name, value in known.items()})
     rows = torch.tensor([[2.0, 1.0], [0.0, 1.0], [1.0, 3.0]])
     torch.testing.assert_close(head(rows), torch.tensor([[1.1, 1.4], [0.1, 0.4], [0.1, 3.4]]))
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_batch_norm_is_fixed_once_it_has_learned(ndim: int) -> None:
+    net = UNetSpec(width=2, factors=(2,), padding="same", norm="batch", features=1).build(1, ndim)
+    x = torch.randn(2, 1, *(8,) * ndim, generator=torch.Generator().manual_seed(0))
+    net.train()(x)
+    net.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(net(x)[:1], net(x[:1]))
+        shifted = net(x + 1) - net(x)
+    assert shifted.abs().max() > 1e-3

@@ -15,12 +15,18 @@ from torch import Tensor, nn
 
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
+from aliter.nets.blocks import BatchNorm
 from aliter.nets.dropout import Dropout
 
 Kernels = tuple[tuple[PositiveInt, ...], ...]
 """Sizes of the kernels of one level, convolution after convolution."""
 _CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}
-_NORMS: dict[int, Callable[..., nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_NORMS: dict[tuple[str, int], Callable[..., nn.Module]] = {
+    ("instance", 2): nn.InstanceNorm2d,
+    ("instance", 3): nn.InstanceNorm3d,
+    ("batch", 2): BatchNorm,
+    ("batch", 3): nn.BatchNorm3d,
+}
 _TRANSPOSED: dict[int, Callable[..., nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
 
@@ -89,8 +95,9 @@ class UNetSpec(Spec):
     """Kernels of each level on the way down, in place of ``kernel`` and ``passes``; one more than factors."""
     up: tuple[Kernels, ...] | None = None
     """Kernels of each level on the way up, from the finest; as many as factors."""
-    norm: Literal["none", "instance"] = "none"
-    """``instance`` standardises every channel of every image: quicker to learn, but depends on the tile."""
+    norm: Literal["none", "instance", "batch"] = "none"
+    """``instance`` standardises every channel of every image: quicker to learn, but depends on the tile, and noise
+    where nothing is becomes as strong as what is elsewhere; ``batch`` is fixed once it has learned."""
     padding: Literal["valid", "same"] = "valid"
     upsample: Literal["constant", "transposed"] = "constant"
     """``constant`` repeats voxels; ``transposed`` learns a transposed convolution."""
@@ -227,7 +234,7 @@ class UNet(nn.Module):
         layers: list[nn.Module] = []
         for number, kernel in enumerate(kernels):
             channels = inner if number == 0 else outer
-            norm = [_NORMS[self.ndim](outer)] if self.spec.norm == "instance" else []
+            norm = [] if self.spec.norm == "none" else [_NORMS[self.spec.norm, self.ndim](outer)]
             layers += [_CONVOLUTIONS[self.ndim](channels, outer, kernel, padding=self.spec.padding), *norm, nn.ReLU()]
         return nn.Sequential(*layers)
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8, UInt16
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 from scipy.ndimage import gaussian_filter
 
 from aliter.core.errors import RequestError
@@ -62,7 +62,9 @@ class Phase(Spec):
 
     simulate: Literal["phase"] = "phase"
     count: Annotated[int, Field(ge=4)] = 48
-    """Fields: half to train, a quarter to calibrate, a quarter to test."""
+    """Fields."""
+    held: Annotated[float, Field(gt=0, lt=0.5)] = 0.25
+    """Share of the fields to calibrate, and of those to test; all others are to learn from."""
     size: Annotated[int, Field(ge=64)] = 256
     """Pixels a side, of 0.325 um."""
     modality: Literal["phase_contrast", "brightfield", "quantitative"] = "phase_contrast"
@@ -83,6 +85,8 @@ class Phase(Spec):
     """Share of nuclei that take up no dye."""
     empty: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of fields without cells."""
+    bare: NonNegativeInt = 0
+    """So many of the fields to learn from are without cells, the first ones: who has seen some leaves others empty."""
     photons: PositiveFloat = 1.0
     """Light, as a multiple."""
     seed: int = 0
@@ -96,8 +100,14 @@ class Phase(Spec):
     @property
     def splits(self) -> UInt8[np.ndarray, " N"]:
         """The split of each field: 0 to train, 1 to calibrate, 2 to test."""
-        held = max(1, round(self.count / 4))
+        held = max(1, round(self.count * self.held))
         return np.repeat(np.array([0, 1, 2], np.uint8), (self.count - 2 * held, held, held))
+
+    @model_validator(mode="after")
+    def _some_have_cells(self) -> "Phase":
+        if self.bare >= (learned := int(np.sum(self.splits == 0))):
+            raise ValueError(f"bare: expected fewer than the {learned} fields to learn from, found {self.bare}")
+        return self
 
     def draw(self, index: int) -> Pair:
         """Return field ``index`` with its truth.
@@ -129,7 +139,7 @@ class _Drawing:
     @cached_property
     def cells(self) -> list[Cell]:
         spec = self.phase
-        if self.chance("empty").random() < spec.empty:
+        if self.index < spec.bare or self.chance("empty").random() < spec.empty:
             return []
         return cells_of(self.shape, spec.density, self.chance("layout"))
 

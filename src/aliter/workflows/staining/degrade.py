@@ -17,6 +17,7 @@ from aliter.ops.intensity import pearson
 from aliter.ops.labels import average_precision
 from aliter.workflows.staining.pairs import Pairs
 from aliter.workflows.staining.predict import METHODS, Stainer, stainer
+from aliter.workflows.staining.scores import over_fields
 
 if TYPE_CHECKING:
     from aliter.workflows.staining import Config
@@ -56,9 +57,9 @@ def walks(config: "Config", run: Run, pairs: Pairs) -> list[Figure]:
             Figure(f"{metric} with polarity inverted, {name}", float(value), len(numbers))
             for metric, value in zip(SCORES, polarity, strict=True)
         ]
-        if (empty := _empty(pairs)) is not None:
-            count = int(judge.objects(empty).max())
-            figures.append(Figure(f"objects in a field without cells, {name}", float(count), 1))
+        if bare := _bare(pairs, numbers):
+            counts = [float(judge.objects(one).max()) for one in bare]
+            figures.append(over_fields(f"objects in a field without cells, {name}", counts))
     return figures
 
 
@@ -117,14 +118,13 @@ def _simulation(pairs: Pairs) -> Phase | None:
     return Phase.model_validate(source) if source.get("simulate") == "phase" else None
 
 
-def _empty(pairs: Pairs) -> _Image | None:
-    """Return a field without cells: drawn for the purpose, else one to test that has no object."""
+def _bare(pairs: Pairs, numbers: list[int]) -> list[_Image]:
+    """Return fields without cells: ``numbers`` drawn for the purpose, else those to test that have no object."""
     if (simulation := _simulation(pairs)) is not None:
-        return simulation.model_copy(update={"empty": 1.0}).draw(0).image[list(pairs.source)]
-    for number in pairs.held[pairs.tested].tolist():
-        if not pairs.objects(number).any():
-            return pairs.fields.stored(number)[list(pairs.source)]
-    return None
+        without = simulation.model_copy(update={"empty": 1.0})
+        return [without.draw(number).image[list(pairs.source)] for number in numbers]
+    tested = pairs.held[pairs.tested].tolist()
+    return [pairs.fields.stored(one)[list(pairs.source)] for one in tested if not pairs.objects(one).any()]
 
 
 def _validity(walk: Walk, knob: str, name: str, count: int) -> Figure:
