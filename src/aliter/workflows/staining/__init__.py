@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Tag
 
 from aliter.core.spec import Neutral, Spec
+from aliter.data.ihc import Ihc
 from aliter.data.simulate import Phase
 from aliter.data.tracking import Wandb
 from aliter.workflows.stage import Stage
@@ -30,15 +31,25 @@ from aliter.workflows.staining.translate import Translating, translate
 
 
 def _source(value: Any) -> str:
-    return "path" if isinstance(value, str | Path) else "simulate"
+    if isinstance(value, str | Path):
+        return "path"
+    return "stain" if isinstance(value, Ihc) or (isinstance(value, dict) and "stain" in value) else "simulate"
+
+
+Source = Annotated[
+    Annotated[Path, Tag("path")] | Annotated[Ihc, Tag("stain")] | Annotated[Phase, Tag("simulate")],
+    Discriminator(_source),
+]
+"""Where pairs may come from."""
 
 
 class Config(Spec):
     """Everything the workflow may be asked: a block for each stage, named like it."""
 
     workflow: Literal["staining"] = "staining"
-    images: Annotated[Annotated[Path, Tag("path")] | Annotated[Phase, Tag("simulate")], Discriminator(_source)]
-    """A plate of OME-Zarr, a folder for each channel with files of equal names, a store, or how to draw one."""
+    images: Source
+    """A plate of OME-Zarr, a folder for each channel with files of equal names, a store, ``{stain: ihc}``, the two dyes
+    of one real section, or how to draw fields."""
     range: tuple[float, float] | None = None
     """Intensities that a store of floats may hold; networks see each channel as it was where they learned."""
     source: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from aliter.core.errors import RequestError
 from aliter.data.fields import Fields
+from aliter.data.ihc import Ihc, write_ihc
 from aliter.data.paired import convert_paired
 from aliter.data.run import Figure, Run
 from aliter.data.simulate.store import write_simulation
@@ -49,6 +50,8 @@ _USES = ("learn", "calibrate", "test")
 def _write(config: "Config", out: Path) -> None:
     if isinstance(config.images, Path):
         convert_paired(config.images, out, config.range)
+    elif isinstance(config.images, Ihc):
+        write_ihc(config.images, out)
     else:
         write_simulation(config.images, out)
 
