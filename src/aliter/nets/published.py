@@ -24,11 +24,11 @@ def load_published(folder: Path, nets: Mapping[str, nn.Module]) -> None:
     """
     if not (folder / _FILES["generator"]).is_file():
         raise RequestError(f"{folder}: expected {_FILES['generator']}, found none; name the folder that holds it")
-    load_generator(_read(folder / _FILES["generator"]), nets)
+    load_generator(read_weights(folder / _FILES["generator"]), nets)
     if "discriminator" in nets and (folder / _FILES["discriminator"]).is_file():
         network = nets["discriminator"]
         assert isinstance(network, Discriminator)
-        load_discriminator(_read(folder / _FILES["discriminator"]), network)
+        load_discriminator(read_weights(folder / _FILES["discriminator"]), network)
 
 
 def load_generator(state: Mapping[str, Tensor], nets: Mapping[str, nn.Module]) -> None:
@@ -87,7 +87,14 @@ def _fill(nets: Iterable[nn.Module], state: Mapping[str, Tensor], keys: list[str
             parameter.copy_(state[key])
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def read_weights(path: Path) -> Mapping[str, Tensor]:
+    """Return the tensors of a file that torch wrote, by name; nothing is unpickled.
+
+    Raises
+    ------
+    DataError
+        If it holds anything else, or cannot be read.
+    """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:

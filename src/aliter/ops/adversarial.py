@@ -87,3 +87,20 @@ def feature_matching(real: Maps, fake: Maps) -> Float[Tensor, ""]:
         for ours, theirs in zip(one[:-1], other[:-1], strict=True)
     ]
     return torch.stack(terms).sum() * (4 / count)
+
+
+def perceptual(real: Sequence[Float[Tensor, "..."]], fake: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, ""]:
+    """Return how far maps of generated images are from those of real ones, of five levels that see.
+
+    ``sum of w mean |real - fake|`` with w of 1/32, 1/16, 1/8, 1/4 and 1, from the finest to the coarsest.
+
+    References
+    ----------
+    Johnson et al. 2016, Perceptual losses for real-time style transfer, arXiv:1603.08155, equation 2; the weights are
+    those of pix2pixHD's code.
+    """
+    terms = [F.l1_loss(ours.float(), theirs.float()) for ours, theirs in zip(fake, real, strict=True)]
+    return torch.stack([weight * term for weight, term in zip(_LEVELS, terms, strict=True)]).sum()
+
+
+_LEVELS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)

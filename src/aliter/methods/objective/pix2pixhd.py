@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from aliter.core.batch import Batch
 from aliter.core.objective import Turn
 from aliter.core.spec import Spec
-from aliter.ops.adversarial import cross_entropies, feature_matching, least_squares
+from aliter.ops.adversarial import cross_entropies, feature_matching, least_squares, perceptual
 
 
 class Pix2PixHD(Spec):
@@ -34,6 +34,8 @@ class Pix2PixHD(Spec):
     """Weight of the distance of features: higher is closer to the truth, smoother, invents less."""
     pixel: NonNegativeFloat = 0.0
     """Weight of the mean absolute error; 0 as published."""
+    perceptual: NonNegativeFloat = 10.0
+    """Weight of the distance as a network that has learned to see has it, where there is one: ``perception``."""
     moves: tuple[Literal["generator", "enhancer"], ...] = ("generator",)
     """Who learns to draw."""
 
@@ -62,6 +64,10 @@ class Pix2PixHD(Spec):
             terms["matching"] = self.matching * feature_matching(real, fake)
         if self.pixel:
             terms["pixel"] = self.pixel * F.l1_loss(image, stain)
+        if "perception" in nets and self.perceptual:
+            with torch.no_grad():
+                seen = nets["perception"](stain)
+            terms["perceptual"] = self.perceptual * perceptual(seen, nets["perception"](image))
         return terms
 
 

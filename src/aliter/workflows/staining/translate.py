@@ -17,6 +17,7 @@ from aliter.methods.objective.pix2pixhd import Pix2PixHD, drawn
 from aliter.nets.blocks import initialise
 from aliter.nets.dropout import require_strength
 from aliter.nets.patch import Discriminator, PatchSpec
+from aliter.nets.perception import VGG19
 from aliter.nets.pix2pixhd import EnhancerSpec, Enhancing, Pix2PixHDSpec, halved
 from aliter.nets.published import load_published
 from aliter.train.fit import Game, Judge, fit, recall
@@ -62,6 +63,8 @@ class Translating(Spec):
     weights: Path | None = None
     """A folder with ``latest_net_G.pth`` and maybe ``latest_net_D.pth`` of pix2pixHD or of what is like it, to begin
     with; only numbers are read from them."""
+    perception: Path | None = None
+    """A file of torchvision's ``vgg19``, whose maps are compared too; only numbers are read from it."""
 
 
 def translate(config: "Config", run: Run) -> None:
@@ -72,6 +75,8 @@ def translate(config: "Config", run: Run) -> None:
     initialise(nets, choice.fit.seed, SD)
     if choice.weights is not None:
         load_published(choice.weights, nets)
+    if choice.perception is not None:
+        nets["perception"] = VGG19(choice.perception)
     if choice.enhance is None:
         _fit(nets, choice.objective, draws, choice.fit, run, "translation")
     else:
@@ -86,7 +91,7 @@ def _enhance(choice: Translating, enhance: Enhance, nets: dict[str, nn.Module], 
     # At half resolution a pool is of half the size; the discriminator's weights go on, its pool begins anew.
     half = choice.discriminator.build(judges.channels, -(-choice.crop_px // 2))
     half.scales.load_state_dict(judges.scales.state_dict())
-    first = {"generator": nets["generator"], "discriminator": half}
+    first = {**{name: net for name, net in nets.items() if name != "enhancer"}, "discriminator": half}
     _fit(first, choice.objective, _Draws(_half(draws.train), _half(draws.held)), choice.fit, run, "translation")
     recall(first, run, "translation")
     judges.scales.load_state_dict(half.scales.state_dict())
