@@ -55,9 +55,23 @@ def ran(values: dict[str, Any], path: Path, until: str) -> Run:
     return run
 
 
+def write_narrow_vgg(path: Path) -> Path:
+    """Write weights under the names of torchvision's vgg19, two channels each."""
+    state, channels = {}, 3
+    for number in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28):
+        source = torch.Generator().manual_seed(number)
+        state[f"features.{number}.weight"] = torch.randn(2, channels, 3, 3, generator=source)
+        state[f"features.{number}.bias"] = torch.zeros(2)
+        channels = 2
+    torch.save(state, path)
+    return path
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return ran(MICRO, tmp_path_factory.mktemp("runs") / "micro", "doubt")
+    folder = tmp_path_factory.mktemp("runs")
+    seen = {"perception": str(write_narrow_vgg(folder / "vgg19.pth"))}
+    return ran({**MICRO, "translate": {**MICRO["translate"], **seen}}, folder / "micro", "doubt")
 
 
 def weights(run: Run, name: str, net: str) -> dict[str, torch.Tensor]:
@@ -73,6 +87,13 @@ def test_the_trunk_is_the_same_to_the_bit_while_the_enhancer_learns_alone(run: R
     moved = weights(run, "translation-alone", "enhancer"), weights(run, "translation-joint", "enhancer")
     assert any(not torch.equal(moved[0][key], moved[1][key]) for key in moved[0])
     assert run["predictions/gan"].shape == (2, 1, 64, 64)
+
+
+def test_a_network_that_sees_takes_part_in_every_fit_and_is_in_no_state(run: Run) -> None:
+    rows = [row for row in run.metrics("translate") if "generate/matching" in row]
+    assert {row["name"] for row in rows} == {"translation", "translation-alone", "translation-joint"}
+    assert all(row["generate/perceptual"] > 0 for row in rows)
+    assert not weights(run, "translation-joint", "perception")
 
 
 def test_weights_learned_with_another_strength_are_not_sampled(run: Run, tmp_path: Path) -> None:
@@ -171,9 +192,19 @@ def test_where_no_true_objects_are_known_those_of_the_real_stain_stand_in(tmp_pa
             path.parent.mkdir(parents=True, exist_ok=True)
             tifffile.imwrite(path, whole.draw(number).image[place])
     values = {**MICRO, "images": str(tmp_path / "pairs"), "source": ["phase"]}
-    values["regress"] = {**values["regress"], "members": 1}
+    net = {"kind": "pix2pixhd", "width": 2, "downs": 1, "blocks": 1, "norm": "batch", "upsample": "resize"}
+    values["regress"] = {**values["regress"], "members": 1, "net": net}
     values["translate"] = {key: value for key, value in values["translate"].items() if key != "enhance"}
     found = ran(values, tmp_path / "run", "evaluate")
     figures = {one.name: one.value for rows in found.figures().values() for one in rows}
     assert figures["AP50, real stain"] == 1
     assert "PCC, oracle" not in figures
+
+
+def test_one_real_section_is_a_source_too(tmp_path: Path) -> None:
+    run = ran({**MICRO, "images": {"stain": "ihc", "size": 32}, "target": []}, tmp_path / "run", "gather")
+    pairs = pairs_of(run)
+    assert (pairs.fields.channels, pairs.stains) == (("haematoxylin", "dab"), ("dab",))
+    assert (len(pairs.fields.split("train")), len(pairs.held), int(pairs.tested.sum())) == (128, 128, 64)
+    assert not pairs.oracle
+    assert run.figures()["gather"][0].value == 0

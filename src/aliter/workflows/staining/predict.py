@@ -20,7 +20,7 @@ from aliter.nets.blend import blended
 from aliter.nets.dropout import sampled
 from aliter.workflows.staining.foreign import foreign
 from aliter.workflows.staining.pairs import Pairs, pairs_of
-from aliter.workflows.staining.regress import regressor_of
+from aliter.workflows.staining.regress import regressor_of, regressor_period
 from aliter.workflows.staining.translate import generator_of, period_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def stainer(config: "Config", run: Run, pairs: Pairs, name: str, member: int = 0
     """Return what a method makes of a field."""
     if name == "regression":
         net = regressor_of(config.regress, pairs, run, member)
-        period = int(np.prod(config.regress.net.factors))
+        period = regressor_period(config.regress)
     else:
         net, period = generator_of(config.translate, pairs, run), period_of(config.translate)
     choice = config.predict

@@ -1,9 +1,10 @@
 """Learn the stain pixel by pixel: the mean or median of all that it might be."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import PositiveInt
+import numpy as np
+from pydantic import Discriminator, PositiveInt, Tag
 from torch import nn
 
 from aliter.core.batch import Draw
@@ -12,6 +13,7 @@ from aliter.data.run import Run
 from aliter.methods.objective.regress import Regress
 from aliter.nets.blocks import initialise
 from aliter.nets.dropout import require_strength
+from aliter.nets.pix2pixhd import Pix2PixHDSpec
 from aliter.nets.unet import UNetSpec
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fall, Fit
@@ -24,11 +26,20 @@ if TYPE_CHECKING:
 UNET = UNetSpec(width=16, factors=(2, 2, 2, 2), norm="instance", padding="same", features=1, dropout=0.2)
 
 
+def _kind(value: Any) -> str:
+    found = value.get("kind", "unet") if isinstance(value, dict) else value.kind
+    return str(found)
+
+
+Network = Annotated[Annotated[UNetSpec, Tag("unet")] | Annotated[Pix2PixHDSpec, Tag("pix2pixhd")], Discriminator(_kind)]
+
+
 class Regressing(Spec):
     """The network, and how it learns; its ``features`` are as many as there are stains, whatever is said."""
 
-    net: UNetSpec = UNET
-    """1,946,401 parameters from one channel to one."""
+    net: Network = UNET
+    """A U-Net, at first of 1,946,401 parameters from one channel to one; or, by ``kind: pix2pixhd``, a generator like
+    that of ``translate``, so that only what they learn for differs."""
     objective: Regress = Regress()
     crop_px: PositiveInt = 128
     """Pixels a side of what it learns from; a multiple of what the network pools by."""
@@ -68,10 +79,17 @@ def regressor_of(choice: Regressing, pairs: Pairs, run: Run, member: int = 0) ->
     return nets["regressor"].to(run.device)
 
 
+def regressor_period(choice: Regressing) -> int:
+    """Return what the sides of an image must be multiples of."""
+    return choice.net.period if isinstance(choice.net, Pix2PixHDSpec) else int(np.prod(choice.net.factors))
+
+
 def name_of(member: int) -> str:
     """Return the name of a fit."""
     return "regression" if member == 0 else f"regression-{member}"
 
 
 def _build(choice: Regressing, pairs: Pairs) -> nn.Module:
+    if isinstance(choice.net, Pix2PixHDSpec):
+        return choice.net.build(len(pairs.source), len(pairs.target))
     return choice.net.model_copy(update={"features": len(pairs.target)}).build(len(pairs.source), 2)
