@@ -47,10 +47,15 @@ def scratch_folder() -> Iterator[None]:
 
 
 def executed(source: str) -> str:
-    """Return a script of percent cells as Markdown: words as they are, code with what it printed and what it is."""
+    """Return a script of percent cells as Markdown: words as they are, code with what it printed and what it is.
+
+    Cells tagged ``task`` are for those who solve them, and left out.
+    """
     names: dict[str, Any] = {"__name__": "__main__"}
     parts: list[str] = []
     for kind, cell in cells(source):
+        if '"task"' in kind:
+            continue
         if "markdown" in kind:
             parts.append("\n".join(line.removeprefix("#").removeprefix(" ") for line in cell.splitlines()))
         elif cell:

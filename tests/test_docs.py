@@ -125,6 +125,11 @@ def test_an_example_is_shown_with_what_it_says_and_is() -> None:
     )
 
 
+def test_tasks_are_left_out_where_solutions_are_shown() -> None:
+    source = '# %% tags=["task"]\nfound = ...\n\n# %% tags=["solution"]\nfound = 3\nfound\n'
+    assert HOOKS.executed(source) == "```python\nfound = 3\nfound\n```\n\n```text\n3\n```\n"
+
+
 def test_what_shows_itself_is_shown() -> None:
     source = "# %%\nclass One:\n    def _repr_html_(self):\n        return '<b>one</b>'\n\n# %%\nOne()\n"
     assert HOOKS.executed(source).endswith("```python\nOne()\n```\n\n<div><b>one</b></div>\n")
