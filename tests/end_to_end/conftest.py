@@ -6,11 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+import yaml
+
+from aliter.data.run import Run
+from aliter.workflows.export import export
 
 MICRO = """
 workflow: counterfactual
@@ -31,6 +38,7 @@ attribute: {discriminative: [{kind: integrated_gradients, steps: 8}, {kind: resi
 evaluate: {sweep: {close_px: 5, blur_sigma_px: 1.0, steps: 10}}
 """
 
+Taken = Callable[[Run], dict[str, dict[str, np.ndarray]]]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -101,3 +109,25 @@ def rows(run: Path) -> list[dict[str, object]]:
         except json.JSONDecodeError:
             continue
     return found
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> Taken:
+    """Return a function that takes the networks of a run elsewhere, and gives what each makes there of its example."""
+
+    def answers(run: Run) -> dict[str, dict[str, np.ndarray]]:
+        found = {}
+        for name, files in export(run.path, tmp_path / "out", more=()).items():
+            folder = tmp_path / "out" / name
+            assert {path.name for path in folder.iterdir()} == set(files)
+            described = yaml.safe_load((folder / "rdf.yaml").read_text())
+            example = {one["id"]: np.load(folder / one["test_tensor"]["source"]) for one in described["inputs"]}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                net = torch.jit.load(folder / "model.pt")
+            answer = net(*map(torch.from_numpy, example.values())).numpy()
+            np.testing.assert_allclose(answer, np.load(folder / f"{described['outputs'][0]['id']}.npy"), atol=1e-5)
+            found[name] = {**example, "answer": answer}
+        return found
+
+    return answers

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.end_to_end.conftest import Taken
 from tests.report.test_report_browser import Browser
 
 from aliter.core.errors import RequestError
@@ -210,3 +211,13 @@ def test_a_classifier_that_is_unsure_is_not_put_under_stress(config: Config, run
     small = changed(hasty, images={"classes": [7, 1]}, measure={"count": 50}, pretrain={"fit": {"steps": 1}})
     with pytest.raises(RequestError, match=r"cnn-0: expected an accuracy of at least 0\.95 and a confusion distance"):
         made(small, tmp_path / "hasty", "confuse")
+
+
+def test_the_generator_and_the_classifier_can_be_taken_elsewhere(config: Config, run: Run, taken: Taken) -> None:
+    found, pair = taken(run), pair_of(config, run)
+    low, high = pair.range
+    drawn = found["generator"]["answer"]
+    assert drawn.shape[1:] == pair.shape
+    assert low <= drawn.min() < drawn.max() <= high
+    answer = found["classifier"]["answer"][0]
+    assert answer.argmax() == pair.labels[pair.split("test")[0]]

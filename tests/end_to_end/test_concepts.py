@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.end_to_end.conftest import Taken
 
+from aliter.data.images import to_signed
 from aliter.data.run import Run
 from aliter.workflows.concepts import STAGES, Config
 from aliter.workflows.concepts.decode import fingerprint
@@ -130,3 +132,8 @@ def test_walks_are_files_too(config: Config, run: Run) -> None:
         with Image.open(path.parent / "walk.gif") as moving:
             assert moving.info["loop"] == 0
         assert len(list(path.parent.glob("frames/*.png"))) == len(said["steps"])
+
+
+def test_what_draws_again_can_be_taken_elsewhere(run: Run, taken: Taken) -> None:
+    found = taken(run)["autoencoder"]["answer"][0]
+    np.testing.assert_allclose(to_signed(found, (0.0, 255.0)), run["drawn/test"][0], atol=1e-3)

@@ -1,12 +1,22 @@
 """The tiny config, as shipped: the whole workflow, and what it must reach."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from tests.end_to_end.conftest import Taken
 
+from aliter.core.errors import RequestError, RunError
+from aliter.data.images import to_signed
 from aliter.data.run import Run
+from aliter.workflows import read
 from aliter.workflows.counterfactual import STAGES, Config
+from aliter.workflows.counterfactual.classify import classifier_of
+from aliter.workflows.export import Stated, export
+from aliter.workflows.gather import images_of
 from aliter.workflows.stage import due, run_stages
 
 TINY = Path(__file__).parents[2] / "configs" / "counterfactual" / "tiny.yaml"
@@ -79,3 +89,43 @@ def test_a_changed_setting_redoes_only_what_it_touches(run: Run) -> None:
     with run.working():
         assert [one.stage.name for one in due(STAGES, changed, run)] == ["evaluate", "report"]
         assert due(STAGES, Config.read(TINY), run) == []
+
+
+def test_classifier_and_translator_can_be_taken_elsewhere(run: Run, taken: Taken) -> None:
+    found, images = taken(run), images_of(run)
+    number = images.split("test")[:1]
+    classifier, translator = found["classifier"], found["translator"]
+    np.testing.assert_array_equal(classifier["image"], images.take(number))
+    probe = classifier_of(read(run.path / "config.yaml"), run)
+    np.testing.assert_allclose(classifier["answer"], probe.scores(torch.from_numpy(images.signed(number))), atol=1e-5)
+    shown = torch.from_numpy(to_signed(translator["answer"], images.range))
+    assert int(probe.scores(shown).argmax()) == int(translator["target"][0])
+
+
+_VALIDATE = """
+import sys
+from bioimageio.spec import load_description
+for path in sys.argv[1:]:
+    found = load_description(path, perform_io_checks=True)
+    print(found.validation_summary.status, found.license, found.authors[0].name)
+"""
+
+
+def test_what_is_taken_is_described_as_the_model_zoo_asks(run: Run, tmp_path: Path) -> None:
+    stated = Stated(("A. Author",), "CC-BY-4.0")
+    folders = [tmp_path / "out" / name for name in export(run.path, tmp_path / "out", stated, more=())]
+    command = [sys.executable, "-W", "ignore", "-c", _VALIDATE, *(f"{one / 'rdf.yaml'}" for one in folders)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == ["valid-format CC-BY-4.0 A. Author"] * 2
+    assert all("| classify: accuracy, test | " in (one / "README.md").read_text() for one in folders)
+    with pytest.raises(RequestError, match="out: expected a new folder, found one"):
+        export(run.path, tmp_path / "out")
+
+
+def test_a_run_with_open_stages_is_not_taken_elsewhere(micro: Path, tmp_path: Path) -> None:
+    with Run(tmp_path / "run", read(micro)).working():
+        pass
+    with pytest.raises(RunError, match="expected all stages to be done, found gather, classify, "):
+        export(tmp_path / "run", tmp_path / "out")
+    with pytest.raises(RunError, match="expected a run, found none"):
+        export(tmp_path / "nothing", tmp_path / "out")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.end_to_end.conftest import Taken
 
 from aliter.data.run import Run
 from aliter.ops.labels import affinities, variation_of_information
@@ -100,3 +101,8 @@ def test_other_clicks_redo_no_pretraining(run: Run) -> None:
         assert names == ["points", "segment", "validate", "report"]
         assert due(STAGES, Config.read(TINY), run) == []
     assert (run.path / "report" / "index.html").is_file()
+
+
+def test_the_encoder_can_be_taken_elsewhere(run: Run, taken: Taken) -> None:
+    stored = run["features/embedding"][int(fields_of(run).split("test")[0])]
+    np.testing.assert_allclose(taken(run)["encoder"]["answer"][0], stored, rtol=2e-3, atol=2e-3)

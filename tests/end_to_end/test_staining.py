@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.end_to_end.conftest import Taken
 
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
@@ -119,3 +120,9 @@ def test_channels_that_are_not_there_are_named(tmp_path: Path) -> None:
     found = Run(tmp_path / "run", config)
     with found.working(), pytest.raises(RequestError, match="one of phase, nuclei, membrane; found 'actin'"):
         run_stages(due(STAGES, config, found, until="gather"), config, found)
+
+
+def test_the_networks_that_stain_can_be_taken_elsewhere(run: Run, taken: Taken) -> None:
+    row = int(np.flatnonzero(pairs_of(run).tested)[0])
+    for name, found in taken(run).items():
+        np.testing.assert_allclose(found["answer"][0], run[f"predictions/{name}"][row], rtol=1e-3, atol=0.1)

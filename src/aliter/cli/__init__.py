@@ -167,7 +167,7 @@ def doctor(debug: Debug = False) -> None:
 for _verb in (
     *(configs.init, configs.schema, configs.cite),
     *(images.simulate, images.convert),
-    *(runs.show, runs.report, runs.serve),
+    *(runs.show, runs.report, runs.serve, runs.export),
 ):
     app.command()(_verb)
 

@@ -72,3 +72,24 @@ def serve(
             found.serve_forever()
         except KeyboardInterrupt:
             out.print("ended", markup=False)
+
+
+def export(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    to: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
+    author: Annotated[list[str] | None, typer.Option(help="Who made it; may be given again.")] = None,
+    licence: Annotated[str | None, typer.Option("--license", help="As SPDX names it, such as CC-BY-4.0.")] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="As ONNX too; needs aliter[onnx].")] = False,
+    debug: Debug = False,
+) -> None:
+    """Take the networks of a run elsewhere: weights, programs, an example, and what they are.
+
+    Example: aliter export runs/counterfactual-demo exported
+    """
+    from aliter.workflows.export import Stated
+    from aliter.workflows.export import export as write
+
+    set_debug(debug)
+    stated = Stated(tuple(author), licence) if author else Stated(licence=licence)
+    for name, files in write(path, to, stated, ("program", "onnx") if onnx else ("program",)).items():
+        out.print(f"{to / name}: {', '.join(files)}", markup=False, highlight=False)

@@ -27,7 +27,7 @@ class Dropout(nn.Module):
 
     def forward(self, x: Float[Tensor, "B *shape"]) -> Float[Tensor, "B *shape"]:
         """Return ``x`` with values dropped while it trains or is sampled."""
-        return F.dropout(x, float(self.p), self.training)
+        return F.dropout(x, float(self.p)) if self.training else x
 
 
 @contextmanager

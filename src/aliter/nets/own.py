@@ -1,8 +1,6 @@
 """A classifier of the user's own, from a file: TorchScript, a program of torch.export, or weights for timm."""
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 from zipfile import BadZipFile, ZipFile
@@ -17,6 +15,7 @@ from aliter.core.errors import AliterError, DataError, RequestError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
 from aliter.nets.blocks import LOADED
+from aliter.nets.portable import quiet, write_script
 from aliter.nets.timm import Timm
 
 _TOLERANCE = 1e-3
@@ -112,8 +111,8 @@ def save_script(net: nn.Module, shape: tuple[int, ...], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     example = torch.zeros(2, *shape, device=next((one.device for one in net.parameters()), None))
     try:
-        with _quiet(), torch.no_grad():
-            _jit.save(_jit.trace(net.eval(), example, check_trace=False), path)
+        with quiet(), torch.no_grad():
+            write_script(net.eval(), (example,), path)
     except (RuntimeError, TypeError, ValueError) as error:
         raise AliterError(
             f"expected a network that TorchScript can trace, found one that it cannot: {error}"
@@ -124,7 +123,7 @@ def _read(path: Path) -> nn.Module:
     """Return the module in ``path``; this runs what it holds."""
     kind = _kind(path)
     try:
-        with _quiet():
+        with quiet():
             if kind == "program":
                 return torch.export.load(path).module()
             script: nn.Module = _jit.load(path, map_location="cpu")
@@ -216,12 +215,3 @@ def _assert_scale(net: Adapted, logits: Float[Tensor, "B K"], path: Path) -> Non
 
 def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch from saying that TorchScript is deprecated: the file was chosen by the user."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield

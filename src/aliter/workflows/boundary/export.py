@@ -1,0 +1,42 @@
+"""What a run leaves for others to use: the classifier that is asked about, and the generator that confuses it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import nn
+
+from aliter.data.run import Run
+from aliter.nets.own import Own
+from aliter.nets.portable import IMAGE, Port, Portable, signing, unsigning
+from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, known_images, net_of
+from aliter.workflows.boundary.pair import latents, pair_of
+from aliter.workflows.boundary.select import generator_of
+
+if TYPE_CHECKING:
+    from aliter.workflows.boundary import Config
+
+
+def portables(config: "Config", run: Run) -> dict[str, Portable]:
+    """Return the networks that were trained here, by name; a classifier of the user's own is not."""
+    pair, name = pair_of(config, run), chosen_classifier(run)
+    generator, length = generator_of(config, run, "step2"), config.pretrain.net.latent
+    first, second = pair.classes
+    found = {
+        "generator": Portable(
+            nn.Sequential(generator, unsigning(pair.range)),
+            {"generator": generator},
+            f"Draws images that the classifier {name} cannot tell as {first} or {second}, from a normal latent.",
+            {Port("latent", ("batch", "channel")): latents(0, "export", range(1), length)},
+            Port("image", IMAGE, pair.channels),
+        )
+    }
+    if not isinstance(net_of(config.classify, name), Own):
+        images, net = known_images(config, run), classifier_of(config, run, name)
+        found["classifier"] = Portable(
+            nn.Sequential(signing(images.range), net, nn.Softmax(1)),
+            {"classifier": net},
+            f"Tells {', '.join(images.classes)} apart: an image as it is stored to the probability of each class.",
+            {Port("image", IMAGE, images.channels): images.take(images.split("test")[:1]).astype(np.float32)},
+            Port("probabilities", ("batch", "channel"), images.classes),
+        )
+    return found
