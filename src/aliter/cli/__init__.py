@@ -95,6 +95,9 @@ def grid(
     vary: Annotated[list[str] | None, typer.Option(help="key=value,value; may be given again.")] = None,
     listed: Annotated[bool, typer.Option("--list", help="Number the combinations, do nothing.")] = False,
     only: Annotated[list[int] | None, typer.Option(help="Only this combination; may be given again.")] = None,
+    slurm: Annotated[
+        list[str] | None, typer.Option(help="Submit a job for each: key=value of SLURM, such as time=120.")
+    ] = None,
     device: Device = "cpu",
     debug: Debug = False,
 ) -> None:
@@ -103,8 +106,8 @@ def grid(
     Example: aliter grid configs/embeddings/tiny.yaml --vary contrast.fit.rate=1.0e-3,1.0e-4 --to runs/rates
     """
     set_debug(debug)
+    from aliter.workflows.grid import finished, run_grid
     from aliter.workflows.grid import grid as combine
-    from aliter.workflows.grid import run_grid
 
     found = combine(config, vary or [])
     if wrong := [number for number in only or [] if not 0 <= number < len(found)]:
@@ -115,7 +118,15 @@ def grid(
             said = ", ".join(f"{key}={value}" for key, value in one.varied.items())
             out.print(f"{one.number:>4}  {said}", markup=False, highlight=False)
         return
-    outcomes = run_grid(chosen, to, device, lambda text: out.print(text, markup=False, highlight=False))
+    if slurm:
+        from aliter.workflows.jobs import submit
+
+        command = [f"{config}", "--to", f"{to}", "--device", device, *(f"--vary={one}" for one in vary or [])]
+        done = finished(found, to)
+        for number, job in submit([one for one in chosen if one not in done], command, to, slurm).items():
+            out.print(f"combination {number}: job {job}", markup=False, highlight=False)
+        return
+    outcomes = run_grid(found, to, device, lambda text: out.print(text, markup=False, highlight=False), only or None)
     out.print(f"see {to / 'table.csv'}", markup=False)
     if failed := [one for one in outcomes if one.error]:
         raise failed[0].error or RequestError("a combination failed")

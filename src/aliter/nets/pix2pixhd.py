@@ -102,7 +102,7 @@ class Generator(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B S h w"]:
         """Return images in [-1, 1], float32."""
-        self.spec.check(tuple(x.shape[2:]))
+        self.spec.check(tuple(map(int, x.shape[2:])))
         image: Tensor = self.head(self.features(x))
         return image.float()
 
@@ -130,7 +130,7 @@ class Enhancer(nn.Module):
         period = 2 * trunk.spec.period
         if any(side % period for side in x.shape[2:]):
             raise RequestError(f"expected sides that {period} divides, found {tuple(x.shape[2:])}; pad them")
-        trunk.spec.check(tuple(side // 2 for side in x.shape[2:]))
+        trunk.spec.check(tuple(int(side) // 2 for side in x.shape[2:]))
         image: Tensor = self.back(self.front(x) + trunk.features(halved(x)))
         return image.float()
 

@@ -50,7 +50,7 @@ def embedded(spec: UNetSpec, net: Embed, read: Read, shape: tuple[int, ...], box
     high = [start + size + extra for start, size, extra in zip(low, given, context, strict=True)]
     x = torch.from_numpy(_mirrored(read, shape, low, high))
     with torch.no_grad():
-        out = cut(net(x[None]), tuple(given))[0]
+        out = cut(net(x[None]), torch.Size(given))[0]
     return out[(slice(None), *(slice(0, size) for size in wanted))].float().cpu().numpy()
 
 

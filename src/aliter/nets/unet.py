@@ -196,7 +196,7 @@ class UNet(nn.Module):
 
     def levels(self, x: Float[Tensor, "B C *space"]) -> list[Float[Tensor, "B _ *grid"]]:
         """Return the maps of the decoder, from the coarsest to the finest."""
-        self.spec.check(tuple(x.shape[2:]))
+        self.spec.check(tuple(map(int, x.shape[2:])))
         skips = []
         for level, factor in zip(self.down, self.factors, strict=False):
             x = level(x)
@@ -214,7 +214,7 @@ class UNet(nn.Module):
         for number in range(len(self.factors)):
             scale = tuple(prod(factor[axis] for factor in self.factors[number:]) for axis in range(self.ndim))
             wide = F.interpolate(levels[number], scale_factor=tuple(map(float, scale)), mode="nearest")
-            maps.append(cut(wide, tuple(maps[0].shape[2:])))
+            maps.append(cut(wide, maps[0].shape[2:]))
         return torch.cat(maps, 1)
 
     def _joined(self, skip: Tensor, coarse: Tensor, number: int) -> Tensor:
@@ -227,8 +227,8 @@ class UNet(nn.Module):
             for size, extent in zip(grown.shape[2:], self.extents, strict=True):
                 period, taken = prod(extent.factors[number:]), extent.up[number]
                 shape.append((size - taken) // period * period + taken)
-            grown = cut(grown, tuple(shape))
-        return torch.cat([cut(skip, tuple(grown.shape[2:])), grown], 1)
+            grown = cut(grown, torch.Size(shape))
+        return torch.cat([cut(skip, grown.shape[2:]), grown], 1)
 
     def _passes(self, inner: int, outer: int, kernels: Kernels) -> nn.Sequential:
         layers: list[nn.Module] = []
@@ -239,7 +239,7 @@ class UNet(nn.Module):
         return nn.Sequential(*layers)
 
 
-def cut(x: Float[Tensor, "B C *space"], shape: tuple[int, ...]) -> Float[Tensor, "B C *out"]:
+def cut(x: Float[Tensor, "B C *space"], shape: torch.Size) -> Float[Tensor, "B C *out"]:
     """Return the middle of ``x``."""
     for axis, (size, wanted) in enumerate(zip(x.shape[2:], shape, strict=True), start=2):
         x = x.narrow(axis, (size - wanted) // 2, wanted)

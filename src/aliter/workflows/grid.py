@@ -16,7 +16,7 @@ from aliter.core.spec import Spec
 from aliter.core.yaml import read_yaml
 from aliter.data.files import write_text
 from aliter.data.run import Run
-from aliter.workflows import name_of, parse, workflow
+from aliter.workflows import name_of, parse, read, workflow
 from aliter.workflows.stage import Due, due, link, run_stages
 
 Varied = Mapping[str, Sequence[Any]]
@@ -114,17 +114,21 @@ def changed(values: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str, A
 
 
 def run_grid(
-    combinations: Sequence[Combination], to: Path, device: str, say: Callable[[str], None], trust: bool = False
+    combinations: Sequence[Combination],
+    to: Path,
+    device: str,
+    say: Callable[[str], None],
+    only: Sequence[int] | None = None,
 ) -> list[Outcome]:
-    """Do what is missing of each run in the folder ``to``; one that fails does not stop the others.
+    """Do what is missing of each run in the folder ``to``, or of those in ``only``; one that fails stops no other.
 
     A stage that another run of the folder has finished with equal settings is linked. ``to/table.csv`` holds what was
-    varied and every figure.
+    varied and every figure, also of finished combinations that are not in ``only``.
     """
-    outcomes = []
-    for one in combinations:
+    outcomes: list[Outcome] = []
+    for one in combinations if only is None else [combinations[number] for number in only]:
         say(f"combination {one.number}: {_told(one.varied)}")
-        run = Run(to / f"{one.number:03d}", one.config, device, trust=trust)
+        run = Run(folder(one, to), one.config, device)
         try:
             with run.working():
                 waiting = due(workflow(name_of(one.config)).STAGES, one.config, run)
@@ -135,10 +139,29 @@ def run_grid(
             say(f"combination {one.number} failed: {error}")
             outcomes.append(Outcome(one, error=error))
         else:
-            figures = {figure.name: figure.value for rows in run.figures().values() for figure in rows}
-            outcomes.append(Outcome(one, figures))
-        write_text(to / "table.csv", table(outcomes))
+            outcomes.append(Outcome(one, _figures(run)))
+        mine = {outcome.one.number: outcome for outcome in outcomes}
+        others = (Outcome(other, _figures(Run(folder(other, to)))) for other in finished(combinations, to))
+        rows = {outcome.one.number: outcome for outcome in others} | mine
+        write_text(to / "table.csv", table([rows[number] for number in sorted(rows)]))
     return outcomes
+
+
+def folder(one: Combination, to: Path) -> Path:
+    """Return where in ``to`` the run of a combination is."""
+    return to / f"{one.number:03d}"
+
+
+def finished(combinations: Sequence[Combination], to: Path) -> list[Combination]:
+    """Return those that were done to the end with the config that they have now; images are not looked at."""
+    last = workflow(name_of(combinations[0].config)).STAGES[-1].name
+    there = [one for one in combinations if (folder(one, to) / "config.yaml").is_file()]
+    kept = [one for one in there if read(folder(one, to) / "config.yaml") == one.config]
+    return [one for one in kept if last in Run(folder(one, to)).finished]
+
+
+def _figures(run: Run) -> dict[str, float]:
+    return {figure.name: figure.value for rows in run.figures().values() for figure in rows}
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

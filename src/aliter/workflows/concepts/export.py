@@ -3,17 +3,33 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from aliter.data.run import Run
 from aliter.nets.decoder import Encoder
-from aliter.nets.portable import IMAGE, Port, Portable, signing, unsigning
+from aliter.nets.portable import IMAGE, Port, Portable, Scaled, signing, unsigning
 from aliter.workflows.concepts.decode import decoder_of
 from aliter.workflows.concepts.detect import detector_of
 from aliter.workflows.concepts.gather import tiles_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
+
+
+class _Drawn(nn.Module):
+    """A tile as it is stored, drawn again from what a stage of the detector sees of it."""
+
+    def __init__(self, encoder: Encoder, decoder: nn.Module, declared: tuple[float, float]) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.signing: Scaled = signing(declared)
+        self.unsigning: Scaled = unsigning(declared)
+
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        drawn = self.decoder(self.encoder(self.signing(image)), int(image.shape[-1]))
+        return torch.as_tensor(self.unsigning(drawn))
 
 
 def portables(config: "Config", run: Run) -> dict[str, Portable]:
@@ -23,9 +39,7 @@ def portables(config: "Config", run: Run) -> dict[str, Portable]:
     tile = Port("image", IMAGE, tiles.channels)
     return {
         "autoencoder": Portable(
-            nn.Sequential(
-                signing(tiles.range), Encoder(detector, config.decode.stage), decoder, unsigning(tiles.range)
-            ),
+            _Drawn(Encoder(detector, config.decode.stage), decoder, tiles.range),
             {"detector": detector, "decoder": decoder},
             f"Draws a tile again from what stage {config.decode.stage} of the detector's body sees of it.",
             {tile: tiles.take(tiles.split("test")[:1]).astype(np.float32)},
