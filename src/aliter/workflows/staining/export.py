@@ -9,7 +9,7 @@ from torch import nn
 from aliter.data.run import Run
 from aliter.nets.portable import IMAGE, Port, Portable, Scaled
 from aliter.workflows.staining.pairs import pairs_of
-from aliter.workflows.staining.regress import regressor_of
+from aliter.workflows.staining.regress import regressor_of, regressor_period
 from aliter.workflows.staining.translate import generator_of, period_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def portables(config: "Config", run: Run) -> dict[str, Portable]:
     """Return the regression and the generator: channels as they are stored to stains in their own units."""
     pairs = pairs_of(run)
     nets = {
-        "regression": (regressor_of(config.regress, pairs, run), int(np.prod(config.regress.net.factors))),
+        "regression": (regressor_of(config.regress, pairs, run), regressor_period(config.regress)),
         "gan": (generator_of(config.translate, pairs, run), period_of(config.translate)),
     }
     stored = pairs.fields.stored(int(pairs.fields.split("test")[0]))[list(pairs.source)].astype(np.float32)
