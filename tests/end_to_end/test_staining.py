@@ -116,7 +116,8 @@ def test_a_changed_question_redoes_no_learning(run: Run) -> None:
 
 def test_channels_that_are_not_there_are_named(tmp_path: Path) -> None:
     values = Config.read(TINY).model_dump(mode="json")
-    config = Config.model_validate({**values, "target": ["actin"]})
+    images = {"simulate": "phase", "count": 4, "size": 64}
+    config = Config.model_validate({**values, "images": images, "target": ["actin"]})
     found = Run(tmp_path / "run", config)
     with found.working(), pytest.raises(RequestError, match="one of phase, nuclei, membrane; found 'actin'"):
         run_stages(due(STAGES, config, found, until="gather"), config, found)
