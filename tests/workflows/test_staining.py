@@ -8,7 +8,7 @@ import pytest
 import tifffile
 import torch
 
-from aliter.core.errors import CheckpointError, DataError
+from aliter.core.errors import CheckpointError, DataError, RequestError
 from aliter.data.kept import Kept
 from aliter.data.paired import write_plate
 from aliter.data.run import Run
@@ -21,8 +21,9 @@ from aliter.workflows.staining.evaluate import predicted
 from aliter.workflows.staining.foreign import foreign
 from aliter.workflows.staining.pairs import pairs_of
 from aliter.workflows.staining.predict import stainer
+from aliter.workflows.staining.regress import regress
 from aliter.workflows.staining.scores import cell_features, fitted, invented_and_missed
-from aliter.workflows.staining.translate import generator_of
+from aliter.workflows.staining.translate import generator_of, translate
 
 FIT = {"steps": 2, "size": 2, "judge_every": 2, "save_every": 1, "log_every": 1, "threads": 1}
 MICRO: dict[str, Any] = {
@@ -199,6 +200,15 @@ def test_where_no_true_objects_are_known_those_of_the_real_stain_stand_in(tmp_pa
     figures = {one.name: one.value for rows in found.figures().values() for one in rows}
     assert figures["AP50, real stain"] == 1
     assert "PCC, oracle" not in figures
+
+
+@pytest.mark.parametrize("stage", ["regress", "translate"])
+def test_crops_that_a_network_would_enlarge_are_refused(run: Run, stage: str) -> None:
+    net = {"kind": "pix2pixhd", "width": 2, "downs": 2, "blocks": 1}
+    config = Config.model_validate({**MICRO, stage: {"net": net, "crop_px": 30}})
+    fit = {"regress": regress, "translate": translate}[stage]
+    with pytest.raises(RequestError, match="crop_px: expected a multiple of 4 for this network, found 30; make it 32"):
+        fit(config, run)
 
 
 def test_one_real_section_is_a_source_too(tmp_path: Path) -> None:

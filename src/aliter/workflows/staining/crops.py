@@ -18,14 +18,19 @@ HELD = 1_000_003
 """Step of the draw that is only looked at: no fit is so long."""
 
 
-def crops(pairs: Pairs, numbers: Sequence[int], size: int) -> Draw:
+def crops(pairs: Pairs, numbers: Sequence[int], size: int, period: int = 1) -> Draw:
     """Return draws of ``x`` and ``stain``: square parts of ``size`` pixels of the fields ``numbers``.
 
     Raises
     ------
     RequestError
-        If fields are smaller.
+        If fields are smaller, or ``size`` is no multiple of ``period``.
     """
+    if size % period:
+        nearest = max(1, round(size / period)) * period
+        raise RequestError(
+            f"crop_px: expected a multiple of {period} for this network, found {size}; make it {nearest}"
+        )
     if (most := min(pairs.shape)) < size:
         raise RequestError(f"crop_px: expected at most {most}, the pixels of a field, found {size}; lower it")
 

@@ -51,7 +51,8 @@ class Regressing(Spec):
 def regress(config: "Config", run: Run) -> None:
     """Fit the networks."""
     pairs, choice = pairs_of(run), config.regress
-    train, held = (crops(pairs, pairs.fields.split(name).tolist(), choice.crop_px) for name in ("train", "val"))
+    size, period = choice.crop_px, regressor_period(choice)
+    train, held = (crops(pairs, pairs.fields.split(name).tolist(), size, period) for name in ("train", "val"))
     for member in range(choice.members):
         plan = choice.fit.model_copy(update={"seed": choice.fit.seed + member})
         nets: dict[str, nn.Module] = {"regressor": _build(choice, pairs)}

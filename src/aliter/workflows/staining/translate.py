@@ -70,7 +70,8 @@ class Translating(Spec):
 def translate(config: "Config", run: Run) -> None:
     """Fit generator and discriminator; with an enhancer first at half resolution, then around it."""
     pairs, choice = pairs_of(run), config.translate
-    draws = _Draws(*(crops(pairs, pairs.fields.split(name).tolist(), choice.crop_px) for name in ("train", "val")))
+    size, period = choice.crop_px, period_of(choice)
+    draws = _Draws(*(crops(pairs, pairs.fields.split(name).tolist(), size, period) for name in ("train", "val")))
     nets = _build(choice, pairs)
     initialise(nets, choice.fit.seed, SD)
     if choice.weights is not None:
