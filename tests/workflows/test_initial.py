@@ -12,15 +12,22 @@ import yaml
 from tests.end_to_end.conftest import MICRO
 
 from aliter.core.errors import DataError, RequestError, RunError
+from aliter.data.annotations import Listed, write_listed
 from aliter.data.run import Run
+from aliter.data.simulate import Nuclei, Tissue
+from aliter.data.simulate.store import write_simulation
+from aliter.data.slides import drawn_slides
 from aliter.workflows import WORKFLOWS, read, workflow
 from aliter.workflows.boundary import Config as Boundary
 from aliter.workflows.check import check
 from aliter.workflows.cite import cite
+from aliter.workflows.concepts import Config as Concepts
 from aliter.workflows.counterfactual import STAGES
 from aliter.workflows.counterfactual.estimate import survey
+from aliter.workflows.embeddings import Config as Embeddings
 from aliter.workflows.initial import first_config
 from aliter.workflows.stage import due, run_stages
+from aliter.workflows.staining import Config as Staining
 
 
 def cells(folder: Path, shape: tuple[int, ...] = (2, 16, 16), dtype: str = "uint16", top: float = 4000) -> Path:
@@ -128,3 +135,73 @@ def test_the_papers_of_finished_stages_are_named(tmp_path: Path) -> None:
     found = cite(run)
     assert all(one.startswith("Adjavon et al. 2024") for one in found)
     assert {use for uses in found.values() for use in uses} >= {"counterfactual", "fictus"}
+
+
+def test_a_first_config_of_embeddings_is_accepted_and_its_views_fit(tmp_path: Path) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    for row in range(5):
+        tifffile.imwrite(tmp_path / "in" / "images" / f"{row}.tif", np.full((80, 100), 100 * row + 50, np.uint16))
+        tifffile.imwrite(tmp_path / "in" / "masks" / f"{row}.tif", np.eye(80, 100, dtype=np.uint8))
+    (tmp_path / "first.yaml").write_text(first_config("embeddings", tmp_path / "in"))
+    config = read(tmp_path / "first.yaml")
+    assert isinstance(config, Embeddings)
+    assert config.range == (0, 1023)
+    assert 60 <= min(config.contrast.views.size) <= max(config.contrast.views.size) <= 92
+    assert all(config.contrast.net.check(config.contrast.views.size))
+
+
+def test_a_first_config_of_volumes_has_a_network_for_them(tmp_path: Path) -> None:
+    write_simulation(Nuclei(count=4, size=64, depth=20), tmp_path / "volumes.zarr")
+    (tmp_path / "first.yaml").write_text(first_config("embeddings", tmp_path / "volumes.zarr"))
+    config = read(tmp_path / "first.yaml")
+    assert isinstance(config, Embeddings)
+    assert config.range is None
+    assert all(config.contrast.net.check(config.contrast.views.size))
+    write_simulation(Nuclei(count=4, size=64, depth=8), tmp_path / "flat.zarr")
+    with pytest.raises(RequestError, match=r"expected fields of \d+ voxels or more, found 8; join or pad them"):
+        first_config("embeddings", tmp_path / "flat.zarr")
+
+
+def test_a_first_config_of_stains_names_channels(tmp_path: Path) -> None:
+    for channel in ("phase", "DAPI", "actin"):
+        (tmp_path / "in" / channel).mkdir(parents=True)
+        for row in range(5):
+            tifffile.imwrite(tmp_path / "in" / channel / f"{row}.tif", np.full((70, 50), 0.1 * row, np.float32))
+    (tmp_path / "first.yaml").write_text(first_config("staining", tmp_path / "in"))
+    config = read(tmp_path / "first.yaml")
+    assert isinstance(config, Staining)
+    assert config.range == pytest.approx((0, 0.4))
+    assert {*config.source, *config.target} == {"phase", "DAPI", "actin"}
+    assert len(config.source) == 1
+    assert (config.regress.crop_px, config.translate.crop_px) == (48, 48)
+    write_simulation(Nuclei(count=4, size=64), tmp_path / "single.zarr")
+    with pytest.raises(RequestError, match="expected a channel without stain and one with, found nuclei"):
+        first_config("staining", tmp_path / "single.zarr")
+
+
+@pytest.mark.parametrize("form", ["coco", "midog"])
+def test_a_first_config_of_concepts_finds_the_list_and_its_form(tmp_path: Path, form: str) -> None:
+    write_listed(drawn_slides(Tissue(count=4, size=160)), tmp_path / "in")
+    path = tmp_path / "in" / "boxes.json"
+    if form == "midog":
+        told = json.loads(path.read_text())
+        for one in told["annotations"]:
+            left, top, width, height = one["bbox"]
+            one["bbox"] = [left, top, left + width, top + height]
+        path.write_text(json.dumps(told))
+    (tmp_path / "first.yaml").write_text(first_config("concepts", tmp_path / "in"))
+    config = read(tmp_path / "first.yaml")
+    assert isinstance(config, Concepts)
+    assert isinstance(config.images, Listed)
+    assert (config.images.boxes, config.images.format) == (path, form)
+    assert config.tiles.side <= 160
+    assert 10 < config.detect.net.anchors_px[0] < 40
+    told = json.loads(path.read_text())
+    for one in told["annotations"]:
+        one["category_id"] = 7
+    path.write_text(json.dumps(told))
+    with pytest.raises(DataError, match="expected boxes of category 1, found none"):
+        first_config("concepts", path)
+    with pytest.raises(RequestError, match=r"expected one JSON file of boxes, found none"):
+        first_config("concepts", tmp_path / "in" / "slides")

@@ -13,7 +13,7 @@ Workflow = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Such as count
 
 def init(
     name: Workflow,
-    images: Annotated[Path, typer.Argument(help="What 'aliter convert' reads, or a store.")],
+    images: Annotated[Path, typer.Argument(help="What the workflow reads: folders, files, a list, a store.")],
     debug: Debug = False,
 ) -> None:
     """Write a commented config, fitted to the images, to standard output.

@@ -78,6 +78,12 @@ def surveyed(source: Path, declared: tuple[float, float] | None = None, seed: in
     )
 
 
+def sampled(source: Path, most: int) -> list[Shaped[np.ndarray, "C *space"]]:
+    """Return at most so many of the images in ``source``, evenly chosen; errors are those of ``convert_masked``."""
+    found = _found(source)
+    return [_image(found[place]) for place in np.unique(np.linspace(0, len(found) - 1, most).round().astype(int))]
+
+
 def _found(source: Path) -> list[_Field]:
     if not source.is_dir():
         raise RequestError(f"{source}: expected a folder with 'images' and 'masks', or 01 and 01_GT; found none")

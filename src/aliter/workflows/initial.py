@@ -1,6 +1,6 @@
 """A first config for images that are there: every choice with a word on what it is, and what was left at default."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
@@ -72,16 +73,19 @@ def scanned(images: Path) -> tuple[Scan, int]:
 
 def range_of(found: Scan) -> list[float]:
     """Return the range of the smallest depth that holds what was found; of floats what was found."""
-    picture = found.checked()
     chosen = [one[:: max(1, len(one) // _LOOKED_AT)] for one in found.ids]
-    seen = [found.read(name) for names in chosen for name in names]
+    return depth_of([found.read(name) for names in chosen for name in names])
+
+
+def depth_of(seen: Sequence[Shaped[np.ndarray, "..."]]) -> list[float]:
+    """Return the range of the smallest depth that holds what was ``seen``; of floats what was seen."""
+    dtype = seen[0].dtype
     low, high = min(float(one.min()) for one in seen), max(float(one.max()) for one in seen)
-    if np.issubdtype(np.dtype(picture.dtype), np.floating):
+    if np.issubdtype(dtype, np.floating):
         return [low, high if high > low else low + 1]
-    if np.iinfo(picture.dtype).min < 0:
-        info = np.iinfo(picture.dtype)
-        return [float(info.min), float(info.max)]
-    return [0.0, float(next((2**bits - 1 for bits in _DEPTHS if high < 2**bits), np.iinfo(picture.dtype).max))]
+    if np.iinfo(dtype).min < 0:
+        return [float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)]
+    return [0.0, float(next((2**bits - 1 for bits in _DEPTHS if high < 2**bits), np.iinfo(dtype).max))]
 
 
 def _named(images: Path) -> Fitted:
