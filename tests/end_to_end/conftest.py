@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 
+from aliter.data import layout, ledger
 from aliter.data.run import Run
 from aliter.workflows.export import export
 
@@ -131,3 +132,17 @@ def taken(tmp_path: Path) -> Taken:
         return found
 
     return answers
+
+
+def left_by(run: Run) -> dict[str, int]:
+    """Return the bytes that each finished stage of a run left: arrays as they are uncompressed, and files."""
+    found: dict[str, int] = {}
+    for stage in run.finished:
+        places = [run.path / output for output in ledger.outputs(run.path, stage)]
+        found[stage] = sum(path.stat().st_size for path in places if path.is_file())
+        for path in places:
+            if path.is_dir():
+                store = next(one for one in path.parents if one.suffix == ".zarr")
+                name = path.relative_to(store).as_posix()
+                found[stage] += layout.array(layout.open_store(store), name).nbytes
+    return found

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.end_to_end.conftest import Taken
+from tests.end_to_end.conftest import Taken, left_by
 
 from aliter.data.images import to_signed
 from aliter.data.run import Run
+from aliter.workflows.check import check
 from aliter.workflows.concepts import STAGES, Config
 from aliter.workflows.concepts.decode import fingerprint
 from aliter.workflows.concepts.detect import detector_of, found_of
@@ -137,3 +138,17 @@ def test_walks_are_files_too(config: Config, run: Run) -> None:
 def test_what_draws_again_can_be_taken_elsewhere(run: Run, taken: Taken) -> None:
     found = taken(run)["autoencoder"]["answer"][0]
     np.testing.assert_allclose(to_signed(found, (0.0, 255.0)), run["drawn/test"][0], atol=1e-3)
+
+
+def test_steps_and_disk_are_as_a_check_says_before(run: Run, tmp_path: Path) -> None:
+    told = {one.name: one.cost for one in check(Config.read(TINY), tmp_path / "run").stages}
+    assert not list(tmp_path.iterdir())
+    assert {name: cost.steps for name, cost in told.items() if cost.steps} == {"detect": 80, "decode": 40}
+    sizes = left_by(run)
+    assert sum(cost.disk for cost in told.values()) == pytest.approx(sum(sizes.values()), rel=0.15)
+    # Pictures of noise, which is what networks draw at first, are larger than those of cells.
+    page = sizes.pop("report")
+    assert page <= told["report"].disk <= 2 * page
+    for name, size in sizes.items():
+        assert told[name].disk == pytest.approx(size, rel=0.1, abs=30_000), name
+    assert all(cost.seconds > 0 and cost.memory > 0 for cost in told.values())

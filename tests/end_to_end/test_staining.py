@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.end_to_end.conftest import Taken
+from tests.end_to_end.conftest import Taken, left_by
 
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
 from aliter.ops.intensity import pearson
+from aliter.workflows.check import check
 from aliter.workflows.stage import due, run_stages
 from aliter.workflows.staining import STAGES, Config
 from aliter.workflows.staining.evaluate import ORACLE, methods_of, predicted, rows_of
@@ -129,3 +130,17 @@ def test_the_networks_that_stain_can_be_taken_elsewhere(run: Run, taken: Taken) 
     for name, found in taken(run).items():
         stained = stainer(whole, run, pairs, name)(pairs.x(int(pairs.fields.split("test")[0])), None)
         np.testing.assert_allclose(found["answer"][0], stained, rtol=1e-3, atol=0.1)
+
+
+def test_steps_and_disk_are_as_a_check_says_before(run: Run, tmp_path: Path) -> None:
+    told = {one.name: one.cost for one in check(Config.read(TINY), tmp_path / "run").stages}
+    assert not list(tmp_path.iterdir())
+    assert {name: cost.steps for name, cost in told.items() if cost.steps} == {"regress": 60, "translate": 60}
+    sizes = left_by(run)
+    assert sum(cost.disk for cost in told.values()) == pytest.approx(sum(sizes.values()), rel=0.15)
+    # Pictures of noise, which is what networks draw at first, are larger than those of cells.
+    page = sizes.pop("report")
+    assert page <= told["report"].disk <= 2 * page
+    for name, size in sizes.items():
+        assert told[name].disk == pytest.approx(size, rel=0.1, abs=30_000), name
+    assert all(cost.seconds > 0 and cost.memory > 0 for cost in told.values())

@@ -1,5 +1,6 @@
 """One real section with two dyes in one image, parted: what is predicted of one dye from the other is measured."""
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -63,20 +64,26 @@ class Ihc(Spec):
         return np.array([(0, 0, 1, 2)[column // quarter] for column, _ in self.places], np.uint8)
 
 
-def write_ihc(source: Ihc, path: Path) -> None:
-    """Write the tiles of ``source`` as a store of fields at ``path``."""
-    tiles = source.load()
-    header = Header(
+def surveyed_ihc(source: Ihc) -> Header:
+    """Return what ``write_ihc`` will say of the tiles of ``source``."""
+    return Header(
         classes=("fields",),
         channels=source.channels,
         range=source.range,
-        shape=tiles.shape[1:],
-        dtype=tiles.dtype.name,
+        shape=(len(source.channels), source.size, source.size),
+        dtype="uint16",
         ids=(tuple(f"column{column}/row{row}" for column, row in source.places),),
         splits=(source.splits,),
         groups=(tuple(f"column{column}" for column, _ in source.places),),
         source=source.model_dump(mode="json"),
     )
+
+
+def write_ihc(source: Ihc, path: Path, only: Collection[str] | None = None) -> None:
+    """Write the tiles of ``source``, or those of some ids, as a store of fields at ``path``."""
+    tiles, header = source.load(), surveyed_ihc(source)
+    if only is not None:
+        tiles, header = tiles[[name in only for name in header.ids[0]]], header.only(only)
     write_images(path, header, lambda label, start, stop: tiles[start:stop])
 
 

@@ -1,8 +1,8 @@
 """Images in a store: read only, one declared range, stored splits."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,16 @@ class Header:
     """Where the images come from: plain JSON values."""
     pixel_um: tuple[float, ...] = ()
     """Distance of neighbours along each axis of space, where it is known."""
+
+    def only(self, ids: Collection[str]) -> "Header":
+        """Return what it says of the images of these ``ids``."""
+        rows = [np.array([row for row, name in enumerate(one) if name in ids], int) for one in self.ids]
+        names, groups = (
+            tuple(tuple(one[row] for row in chosen) for one, chosen in zip(column, rows, strict=True))
+            for column in (self.ids, self.groups or self.ids)
+        )
+        splits = tuple(one[chosen] for one, chosen in zip(self.splits, rows, strict=True))
+        return replace(self, ids=names, splits=splits, groups=groups if self.groups else ())
 
 
 Block = Callable[[int, int, int], Shaped[np.ndarray, "B C *space"]]

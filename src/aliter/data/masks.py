@@ -1,7 +1,7 @@
 """Folders of images with masks of their objects, and those of the Cell Tracking Challenge, as stores of fields."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +33,16 @@ class _Field:
     split: int | None = None
 
 
-def convert_masked(source: Path, out: Path, declared: tuple[float, float] | None = None, seed: int = 0) -> Path:
+def convert_masked(
+    source: Path,
+    out: Path,
+    declared: tuple[float, float] | None = None,
+    seed: int = 0,
+    only: Collection[str] | None = None,
+) -> Path:
     """Write the fields in ``source`` and the objects in them to a store at ``out``, and return its path.
+
+    With ``only`` those of these ids, the splits being those of all.
 
     ``source`` holds ``images`` and ``masks``, files of equal names, maybe in folders train, val and test; else it is a
     folder of the Cell Tracking Challenge: ``01``, ``01_GT/SEG`` and so on. A sequence is a group. Of two sequences
@@ -48,6 +56,8 @@ def convert_masked(source: Path, out: Path, declared: tuple[float, float] | None
         If a file cannot be read, or fields differ in shape or type.
     """
     found, said = _found(source), surveyed(source, declared, seed)
+    if only is not None:
+        found, said = [one for one in found if one.id in only], said.only(only)
     first, mask = _image(found[0]), _mask(found[0])
 
     def block(label: int, start: int, stop: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Pairs of images on disk: plates of OME-Zarr whose channels have names, and folders of files, a folder a channel."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,18 +64,42 @@ def paired(source: Path) -> Paired:
     raise RequestError(f"{source}: expected an OME-Zarr plate, or a folder for each channel, found neither")
 
 
-def convert_paired(source: Path, out: Path, declared: tuple[float, float] | None = None, seed: int = 0) -> Path:
+def convert_paired(
+    source: Path,
+    out: Path,
+    declared: tuple[float, float] | None = None,
+    seed: int = 0,
+    only: Collection[str] | None = None,
+) -> Path:
     """Write the pairs at ``source`` to a store of fields at ``out``, and return its path.
 
     Splits that are not told are drawn, tiles of one field together. Channels of several types become one that holds
-    them all. Errors are those of ``paired``.
+    them all. With ``only`` fields of these ids are written, the splits being those of all. Errors are those of
+    ``paired``.
     """
+    found, header = paired(source), surveyed_pairs(source, declared, seed)
+    if only is not None:
+        header = header.only(only)
+    (ids,) = header.ids
+
+    def block(label: int, start: int, stop: int) -> np.ndarray:
+        return np.stack([_like(_read(found, id_), header, id_) for id_ in ids[start:stop]])
+
+    with beside(out) as part:
+        write_images(part, header, block)
+        if found.labelled:
+            write_objects(part, np.int32, lambda number: found.objects(ids[number]).astype(np.int32))
+    return out
+
+
+def surveyed_pairs(source: Path, declared: tuple[float, float] | None = None, seed: int = 0) -> Header:
+    """Return what ``convert_paired`` will say of the fields at ``source``; errors are the same."""
     found = paired(source)
     first = _read(found, found.ids[0])
     groups = tuple(_TILE.sub("", id_.rpartition(".")[0] or id_) for id_ in found.ids)
     (drawn,) = draw_group_splits([groups], seed)
     told = [found.splits.get(id_) for id_ in found.ids]
-    header = Header(
+    return Header(
         classes=("fields",),
         channels=found.channels,
         range=declared or full_range(first.dtype, source),
@@ -87,15 +111,6 @@ def convert_paired(source: Path, out: Path, declared: tuple[float, float] | None
         source={"kind": "pairs", "name": source.absolute().name, "fields": len(found.ids)},
     )
 
-    def block(label: int, start: int, stop: int) -> np.ndarray:
-        return np.stack([_like(_read(found, id_), first, id_) for id_ in found.ids[start:stop]])
-
-    with beside(out) as part:
-        write_images(part, header, block)
-        if found.labelled:
-            write_objects(part, np.int32, lambda number: found.objects(found.ids[number]).astype(np.int32))
-    return out
-
 
 def _read(found: Paired, id_: str) -> Shaped[np.ndarray, "C H W"]:
     try:
@@ -104,7 +119,7 @@ def _read(found: Paired, id_: str) -> Shaped[np.ndarray, "C H W"]:
         raise DataError(f"{id_}: {error}") from error
 
 
-def _like(image: np.ndarray, first: np.ndarray, id_: str) -> np.ndarray:
+def _like(image: np.ndarray, first: Header, id_: str) -> np.ndarray:
     if image.shape != first.shape:
         raise DataError(f"{id_}: expected fields of one shape, {first.shape}, found {image.shape}; crop them")
     return image.astype(first.dtype)

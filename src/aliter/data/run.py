@@ -72,6 +72,8 @@ class Run:
         """Whether a broken checkpoint is an error even if there is one before it."""
         self.workers = 1
         """Processes that share work that goes block by block; changes no number."""
+        self.most: int | None = None
+        """Steps after which every fit ends, whatever its plan says: a trial; None for none."""
         self.stopping = threading.Event()
         """Set from outside to ask for a stop at the next step that can be resumed."""
         self._stage = stage

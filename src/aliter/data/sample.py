@@ -81,7 +81,7 @@ def census(source: Path | Labelled | Simulation, declared: tuple[float, float] |
     """
     if isinstance(source, Path):
         return _of_path(source, declared)
-    return _of_header(header(source)) if isinstance(source, Labelled) else _of_simulation(source)
+    return census_of_header(header(source)) if isinstance(source, Labelled) else _of_simulation(source)
 
 
 def write_sample(source: Path | Labelled | Simulation, found: Census, out: Path, spread: int = _SPREAD) -> Images:
@@ -126,7 +126,8 @@ def _of_path(source: Path, declared: tuple[float, float] | None) -> Census:
     return Census(found.classes, picture.channels, shape, dtype, span, stated, found.ids, splits, not held, found.read)
 
 
-def _of_header(said: Header) -> Census:
+def census_of_header(said: Header) -> Census:
+    """Return what is known of images that a run will copy, of which ``said`` tells."""
     return Census(said.classes, said.channels, said.shape, said.dtype, said.range, True, said.ids, said.splits, True)
 
 

@@ -100,6 +100,12 @@ def write_tiles(slides: Sequence[Slide], cut: Cut, path: Path, source: dict[str,
             )
 
 
+def counted(slides: Sequence[Slide], cut: Cut) -> Int[np.ndarray, " 3"]:
+    """Return how many tiles of ``slides`` there will be to train, to validate and to test."""
+    splits = [slides[place.slide].split for number in range(len(slides)) for place in _places(slides, number, cut)]
+    return np.bincount(splits, minlength=3)
+
+
 def _window(one: _Place, cut: Cut) -> tuple[slice, slice]:
     return slice(one.y, one.y + cut.side), slice(one.x, one.x + cut.side)
 

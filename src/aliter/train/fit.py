@@ -3,7 +3,6 @@
 import copy
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,7 +20,9 @@ from aliter.core.rng import torch_seed
 from aliter.data.kept import Kept
 from aliter.data.run import Run
 from aliter.train.checkpoint import assert_finite, assert_finite_terms, collect, restore
+from aliter.train.clock import Clock
 from aliter.train.memory import explaining_memory, lacks_memory
+from aliter.train.optimizer import adam
 from aliter.train.plan import Fit
 
 _log = logging.getLogger(__name__)
@@ -103,10 +104,12 @@ class _Player:
             net.train(key in moved).requires_grad_(False)
         averaged = plan.ema.nets if plan.ema else ()
         self.averages = {key: copy.deepcopy(self.nets[key]).eval() for key in averaged}
-        self.optimizers = {key: _adam(self.nets[key], plan, key) for key in moved}
+        self.optimizers = {key: adam(self.nets[key], plan, key) for key in moved}
         self.rates = {key: one.param_groups[0]["lr"] for key, one in self.optimizers.items()}
         self.step = self.stale = 0
+        self.end = plan.steps if run.most is None else min(plan.steps, run.most)
         self.parts = 1
+        self.clock = Clock()
         # Where no accelerator has been used yet, torch.manual_seed notes its whole stack for each.
         self.chance = torch.default_generator if self.fabric.device.type == "cpu" else torch
         self.best: tuple[float, ...] = ()
@@ -133,19 +136,21 @@ class _Player:
 
     def play(self) -> None:
         """Play all steps that are left, the next batch being drawn while one is learned."""
-        plan, first, start = self.plan, self.step, time.perf_counter()
-        with progress(self.name, plan.steps) as advance, ThreadPoolExecutor(1) as pool:
+        plan, first, clock = self.plan, self.step, self.clock
+        with progress(self.name, self.end) as advance, ThreadPoolExecutor(1) as pool:
             advance(first, "")
             ahead = pool.submit(self.game.draw, plan.seed, first, plan.size)
-            while self.step < plan.steps and not self.settled:
-                batch = self.sent(ahead.result())
-                if self.step + 1 < plan.steps:
-                    ahead = pool.submit(self.game.draw, plan.seed, self.step + 1, plan.size)
-                terms = self.play_step(batch)
+            while self.step < self.end and not self.settled:
+                with clock("step" if self.step > first else "first"):
+                    batch = self.sent(ahead.result())
+                    if self.step + 1 < self.end:
+                        ahead = pool.submit(self.game.draw, plan.seed, self.step + 1, plan.size)
+                    terms = self.play_step(batch)
                 self.step += 1
                 self.look_up(terms)
                 advance(1, ", ".join(f"{key} {value:.3g}" for key, value in list(terms.items())[:2]))
-        self.run.time({"name": self.name, "steps": self.step - first, "seconds": time.perf_counter() - start})
+        asked = plan.model_dump(include={"steps", "judge_every", "save_every", "keep"})
+        self.run.time({"name": self.name, "steps": self.step - first, **clock.row(), "plan": asked})
 
     @property
     def settled(self) -> bool:
@@ -241,14 +246,16 @@ class _Player:
 
     def look_up(self, terms: Mapping[str, float]) -> None:
         """Log, judge and save where the plan says so; stop if that was asked for."""
-        plan, last = self.plan, self.step == self.plan.steps
+        plan, last = self.plan, self.step == self.end
         if self.step % plan.log_every == 0 or last:
             self.run.log({"name": self.name, "step": self.step, **terms})
         if self.game.judge and (self.step % plan.judge_every == 0 or last):
-            self.judge(self.game.judge)
+            with self.clock("judge"):
+                self.judge(self.game.judge)
         stopping = self.run.stopping.is_set()
         if self.step % plan.save_every == 0 or last or self.settled or stopping:
-            self.save()
+            with self.clock("save"):
+                self.save()
         if stopping and not last:
             raise Interrupted(
                 f"{self.name} stopped at step {self.step} of {plan.steps}; the same command goes on from there"
@@ -270,14 +277,6 @@ class _Player:
             tensors = collect(self.nets, self.averages, {})
             assert_finite(tensors, self.step)
             self.run.keep(f"{self.name}-best", Kept(tensors, self.step, figures), 1)
-
-
-def _adam(net: nn.Module, plan: Fit, name: str) -> torch.optim.Adam:
-    pace = plan.networks.get(name)
-    rate = pace.rate if pace and pace.rate is not None else plan.rate
-    betas = pace.betas if pace and pace.betas is not None else plan.betas
-    decay = pace.decay if pace and pace.decay is not None else plan.decay
-    return torch.optim.Adam(net.parameters(), lr=rate, betas=betas, weight_decay=decay, fused=True)
 
 
 def _approach(average: nn.Module, net: nn.Module, weight: float) -> None:

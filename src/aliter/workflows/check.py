@@ -19,11 +19,12 @@ from aliter.data.run import Run
 from aliter.data.sample import Census
 from aliter.train.plan import Fit
 from aliter.workflows import WORKFLOWS, name_of, workflow
+from aliter.workflows.estimate import estimate
 from aliter.workflows.stage import Due, Stage, due
 from aliter.workflows.trial import Cost
 
 _LIBRARIES = 60 << 20
-"""Bytes that libraries take for themselves once they work: buffers, plots, caches."""
+"""Bytes that libraries take for themselves once they work, at least: buffers, plots, caches."""
 _DEPTHS = (8, 10, 12, 14, 16)
 
 
@@ -79,7 +80,9 @@ class Understood:
     @property
     def memory(self) -> int:
         """Bytes of memory at the peak."""
-        return _LIBRARIES + max((one.cost.memory for one in self.stages if one.due), default=0)
+        waiting = [one.cost for one in self.stages if one.due]
+        libraries = max(_LIBRARIES, sum(one.libraries for one in waiting))
+        return libraries + max((one.memory for one in waiting), default=0)
 
     @property
     def seconds(self) -> float:
@@ -133,7 +136,10 @@ def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) ->
     found: Census = room.survey(config)
     waiting = {one.stage.name: one for one in due(stages, config, run)}
     with TemporaryDirectory(prefix="aliter-check-") as folder:
-        sample, costs = room.estimate(config, found, Run(Path(folder) / "trial", config, device, trust=trust))
+        if hasattr(room, "ROOM"):
+            sample, costs = estimate(room.ROOM, config, found, Path(folder), device, trust)
+        else:
+            sample, costs = room.estimate(config, found, Run(Path(folder) / "trial", config, device, trust=trust))
         observed = _observed(sample)
         sampled = len(sample)
     planned = tuple(_planned(run, waiting.get(one.stage), one) for one in costs)

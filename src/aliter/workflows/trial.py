@@ -1,9 +1,14 @@
 """Stages tried on a handful of images, watched: how long they take and how much memory their tensors hold."""
 
+import ctypes
+import gc
+import re
+import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, UntypedStorage, nn
@@ -16,6 +21,9 @@ from aliter.core.spec import Spec
 from aliter.data.ledger import Key
 from aliter.data.run import Run
 from aliter.workflows.stage import Stage, View
+
+_LIBRARY = 16
+"""Modules that count as a library."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class Cost:
     """Bytes of other files, roughly."""
     memory: int = 0
     """Bytes that tensors and cached images hold at the peak, roughly."""
+    libraries: int = 0
+    """Bytes of libraries that it is the first to load."""
     seconds: float = 0.0
     """Roughly, at most."""
 
@@ -64,7 +74,9 @@ class Watched:
 
     seconds: float
     peak: int
-    """Bytes of tensors alive at once, at most."""
+    """Bytes of tensors and other objects alive at once, at most."""
+    libraries: int = 0
+    """Bytes of what it was the first to load."""
 
 
 class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -142,6 +154,41 @@ def tried(stage: Stage, config: Spec, run: Run, steps: int = 0) -> Watched:
     with run.stage(stage.name, Key("trial", {"steps": steps})), LiveTensors() as memory:
         stage.function(View(config, stage), run)
     return Watched(time.perf_counter() - start, memory.peak)
+
+
+def attempted(stage: Stage, config: Spec, run: Run, steps: int) -> Watched:
+    """Run ``stage`` in the trial ``run`` and watch it; fits in it make so many ``steps``.
+
+    One that loads libraries is run again, its fits going on for as many: loading is no part of what it takes. The peak
+    is the one of this process beyond what it held, where the system tells that; elsewhere tensors alone are counted.
+    """
+    run.most, known, libraries, before = 0, -_LIBRARY, 0, _begin_peak()
+    while len(sys.modules) >= known + _LIBRARY:
+        known, run.most = len(sys.modules), run.most + steps
+        if before is None:
+            return tried(stage, config, run, run.most)
+        seconds = timed(stage, config, run, run.most)
+        peak, now = (_resident("VmHWM") or before) - before, _begin_peak()
+        found, libraries, before = Watched(seconds, peak, libraries), libraries + max(0, (now or before) - before), now
+    return found
+
+
+def _begin_peak() -> int | None:
+    """Let the peak of this process begin anew; return the bytes that it holds now, None if no peak can be known."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except (OSError, AttributeError):
+        return None
+    return _resident("VmRSS")
+
+
+def _resident(name: str) -> int | None:
+    """Return a number of bytes that Linux knows of this process."""
+    status = Path("/proc/self/status")
+    found = re.search(rf"{name}:\s+(\d+) kB", status.read_text(encoding="ascii")) if status.is_file() else None
+    return int(found[1]) * 1024 if found else None
 
 
 def timed(stage: Stage, config: Spec, run: Run, steps: int = 0) -> float:

@@ -36,7 +36,7 @@ def gather(config: "Config", run: Run) -> None:
     choice = config.tiles
     if choice.overlap >= choice.side:
         raise RequestError(f"tiles.overlap: expected less than {choice.side}, found {choice.overlap}; lower it")
-    slides = _slides(config.images)
+    slides = slides_of(config.images)
     if empty := [name for place, name in enumerate(SPLITS) if all(one.split != place for one in slides)]:
         raise DataError(f"expected slides to train, val and test, found none to {empty[0]}; split by slide anew")
     source: dict[str, object] = (
@@ -59,7 +59,8 @@ def gather(config: "Config", run: Run) -> None:
     )
 
 
-def _slides(source: Path | Listed | Tissue) -> list[Slide]:
+def slides_of(source: Path | Listed | Tissue) -> list[Slide]:
+    """Return the slides that a config names."""
     if isinstance(source, Listed):
         return listed_slides(source)
     return drawn_slides(source) if isinstance(source, Tissue) else stored_slides(source)
