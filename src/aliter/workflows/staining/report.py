@@ -143,7 +143,7 @@ def _table(run: Run, stain: str) -> Table:
         cells = []
         for name in (*names, "gan less regression"):
             one = found.get(f"{metric}, {name}")
-            between = f" ({one.low:.3g} – {one.high:.3g})" if one and one.low is not None else ""
+            between = f" ({one.low:.3f} – {one.high:.3f})" if one and one.low is not None else ""
             value = "–" if one is None or np.isnan(one.value) else f"{one.value:.3f}"
             cells.append(f"{value}{between}" if one else "")
         rows.append((metric, *cells))

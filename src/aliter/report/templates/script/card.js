@@ -12,7 +12,7 @@ class Card {
       this.tiles,
       make("span", { class: "card-line" }, make("span", { class: "place" }, String(rank + 1)),
         make("span", { class: "card-title" }, title, make("small", {}, index.subtitles.values[index.subtitles.codes[number]])),
-        gallery.rank ? make("span", { class: "score", title: gallery.rank }, score === null ? "–" : minus(score.toFixed(2))) : null),
+        gallery.rank ? make("span", { class: "score", title: gallery.rank }, score === null ? "–" : brief(score)) : null),
       this.badges);
     this.node = make("li", {}, this.button);
     this.node.show = () => this.show();

@@ -16,6 +16,7 @@ const draw = (tag, attributes = {}, ...children) => fill(document.createElementN
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const minus = (text) => text.replace("-", "−");
 const short = (value) => (value === null || value === undefined ? "–" : minus(String(Number(value.toPrecision(3)))));
+const brief = (value) => minus(Number.isInteger(value) && Math.abs(value) > 9 ? String(value) : value.toFixed(2));
 const signed = (value) => (value > 0 ? "+" : "") + minus(value.toFixed(2));
 const percent = (value) => {
   if (value === null) return "–";
