@@ -13,10 +13,16 @@ from torch import nn
 
 from aliter.core.batch import Batch
 from aliter.core.spec import Spec
-from aliter.data import ledger
+from aliter.data import layout, ledger
+from aliter.data.field_sample import census_of_fields, few_fields
+from aliter.data.fields import Fields
 from aliter.data.images import Header, write_images
+from aliter.data.paired import convert_paired, surveyed_pairs
 from aliter.data.run import Run
 from aliter.data.sample import Census, census_of_header
+from aliter.data.simulate import Phase
+from aliter.data.simulate.pairs import MEAN
+from aliter.data.simulate.store import write_simulation, written_as_folder
 from aliter.methods.objective.regress import Regress
 from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit
@@ -36,6 +42,7 @@ class Toy(Spec):
 
 
 def gather(config: Toy, run: Run) -> None:
+    run.describe({"range": [0.0, 255.0]})
     write_images(run.folder / "images.zarr", header(config.count), lambda _, start, stop: images(stop - start))
 
 
@@ -137,3 +144,26 @@ def test_time_grows_with_steps_and_networks(told: tuple[dict[str, Cost], Run]) -
         (12, 11, 3, 4)
     ] * 2
     assert rows[0]["plan"] == {"steps": 12, "judge_every": 5, "save_every": 3, "keep": 2}
+
+
+def test_few_fields_of_a_store_keep_all_that_is_known_of_them(tmp_path: Path) -> None:
+    write_simulation(Phase(count=8, size=64), tmp_path / "all.zarr")
+    found = census_of_fields(tmp_path / "all.zarr", None, lambda: header(1))
+    assert (found.copied, found.counts.tolist()) == (False, [[4, 2, 2]])
+    assert few_fields(tmp_path / "all.zarr", found, 1, tmp_path / "few.zarr", lambda out, ids: None).is_dir()
+    every, few = Fields(tmp_path / "all.zarr"), Fields(tmp_path / "few.zarr")
+    assert few.splits.tolist() == [0, 0, 1, 2]
+    for place, number in enumerate((0, 1, 4, 6)):
+        assert few.ids[place] == every.ids[number]
+        np.testing.assert_array_equal(few.stored(place), every.stored(number))
+        np.testing.assert_array_equal(few.objects(place), every.objects(number))
+    known = [layout.array(layout.open_store(tmp_path / name), MEAN) for name in ("all.zarr", "few.zarr")]
+    np.testing.assert_array_equal(known[1][...], np.asarray(known[0][...])[[0, 1, 4, 6]])
+
+
+def test_files_are_read_only_as_far_as_they_are_asked_for(tmp_path: Path) -> None:
+    write_simulation(Phase(count=4, size=64), tmp_path / "all.zarr")
+    written_as_folder(tmp_path / "all.zarr", tmp_path / "files")
+    said = surveyed_pairs(tmp_path / "files")
+    some = Fields(convert_paired(tmp_path / "files", tmp_path / "some.zarr", only=said.ids[0][1:3]))
+    assert (tuple(some.ids), some.splits.tolist()) == (said.ids[0][1:3], said.splits[0][1:3].tolist())

@@ -92,15 +92,18 @@ class _Trial:
     amounts: Mapping[str, Amount]
     watched: Mapping[str, Watched]
     sample: Path
-    """Where images were written to, if they were."""
+    """Where a few images were written to, if they were."""
+    copied: bool
+    """Whether a run writes all of them, too."""
     sampling: float
-    """Seconds of that."""
+    """Seconds that it took to write a few."""
 
     @property
     def images(self) -> Images:
         """Those that it was tried on."""
         inside = (path for path in sorted(self.run.path.glob("*.zarr")) if path.name != "store.zarr")
-        return Images(next(inside, self.sample), self.run.facts.get("range"))
+        low, high = self.run.facts["range"]
+        return Images(next(inside, self.sample), (low, high))
 
     def amount(self, stage: str) -> Amount:
         return self.amounts.get(stage, Amount())
@@ -113,7 +116,9 @@ class _Trial:
     def rest(self, stage: str) -> float:
         """Seconds of a stage beside those of its fits."""
         fitting: float = sum(one.row["seconds"] for one in self.fits(stage).values())
-        return max(0.0, self.watched[stage].seconds - fitting) + (self.sampling if stage == "gather" else 0.0)
+        return max(0.0, self.watched[stage].seconds - fitting) + (
+            self.sampling if self.copied and stage == "gather" else 0.0
+        )
 
     def files(self, stage: str) -> dict[str, int]:
         """Return the bytes of what a stage left outside of stores, by path."""
@@ -133,7 +138,7 @@ class _Trial:
             store, inside, name = output.partition(".zarr/")
             if inside:
                 yield self.run.path / f"{store}.zarr", name
-        if stage == "gather" and self.sample.is_dir():
+        if self.copied and stage == "gather" and self.sample.is_dir():
             yield from ((self.sample, name) for name in ledger.arrays(self.sample))
 
 
@@ -150,8 +155,7 @@ def _made(room: Room, config: Spec, found: Census, size: int, place: _Place) -> 
             if stage.needed(small):
                 watched[stage.name] = attempted(stage, small, run, _STEPS[size])
                 room.stand_in(small, stage.name, run)
-    copied = sample if found.copied else Path()
-    return _Trial(run, room.amounts(small, room.survey(small)), watched, copied, sampling if found.copied else 0.0)
+    return _Trial(run, room.amounts(small, room.survey(small)), watched, sample, found.copied, sampling)
 
 
 @dataclass(frozen=True)
