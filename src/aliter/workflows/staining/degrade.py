@@ -15,6 +15,7 @@ from aliter.data.simulate import Phase
 from aliter.methods.segment.otsu import Otsu
 from aliter.ops.intensity import pearson
 from aliter.ops.labels import average_precision
+from aliter.ops.stats import bootstrap_mean
 from aliter.workflows.staining.pairs import Pairs
 from aliter.workflows.staining.predict import METHODS, Stainer, stainer
 from aliter.workflows.staining.scores import over_fields
@@ -76,7 +77,7 @@ class _Judge:
             image = self.stain(self.pairs.standardised(see(number, setting)), None)[0]
             precision = average_precision(self.pairs.objects(number), self.segmenter(image, self.level), [0.5])
             rows.append((pearson(self.pairs.stain(number)[0], image), float(precision[0])))
-        return np.asarray(np.nanmean(np.array(rows), axis=0))
+        return np.array([bootstrap_mean(list(column))[0] for column in zip(*rows, strict=True)])
 
     def walk(self, see: See, settings: tuple[float, ...]) -> Walk:
         """Turn one knob from where nothing is worsened."""
