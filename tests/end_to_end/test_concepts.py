@@ -16,7 +16,7 @@ from aliter.workflows.concepts.decode import fingerprint
 from aliter.workflows.concepts.detect import detector_of, found_of
 from aliter.workflows.concepts.discover import concepts_of, planted_of
 from aliter.workflows.concepts.gather import tiles_of
-from aliter.workflows.concepts.outcome import box_scores
+from aliter.workflows.concepts.outcome import box_scores, matched_scores
 from aliter.workflows.concepts.score import cavs_of, scored
 from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
 from aliter.workflows.stage import due, run_stages
@@ -67,12 +67,15 @@ def test_every_concept_is_tested_and_controls_too(config: Config, run: Run) -> N
         assert names
         for control in ("", "shuffled members", "random weights"):
             assert {row.name for row in rows if row.layer == layer and row.control == control} == names
+        assert {row.network for row in rows if row.control == "random weights"} == {1, 2}
         for direction in cavs_of(run, layer).values():
             assert np.linalg.norm(direction) == pytest.approx(1, abs=1e-5)
     for row in rows:
         assert 0 <= row.low <= row.score + 1e-9
         assert row.score - 1e-9 <= row.high <= 1
         assert row.rank_p <= row.adjusted <= row.family <= 1
+        if row.control != "shuffled members":
+            assert 0 < row.learned_p <= row.learned <= 1
 
 
 def test_the_rank_errs_about_as_often_as_it_says(config: Config, run: Run) -> None:
@@ -91,17 +94,24 @@ def test_walks_start_at_what_is_drawn_and_every_frame_was_scored_by_the_detector
         assert walk.image is not None
         assert walk.t[0] == 0
         box = torch.tensor([chosen[one.subject].box])
-        for image, score in zip(walk.image, walk.score, strict=True):
-            again = box_scores(net, torch.from_numpy(image)[None], box)[0]
-            np.testing.assert_allclose(again, score, atol=1e-4)
+        for image, score in zip(walk.image, run.load(f"walks/{one.push}/{one.subject}/box"), strict=True):
+            again = box_scores(net, torch.from_numpy(image)[None], box)[0, 1]
+            assert again == pytest.approx(score, abs=1e-4)
+        np.testing.assert_allclose(
+            matched_scores(net, walk.image, chosen[one.subject].place), walk.score[:, 1], atol=1e-4
+        )
         assert one.drawn == pytest.approx(float(walk.score[0, 1]))
+        assert one.end == float(walk.score[-1, 1])
+        assert one.matched == pytest.approx(one.end, abs=1e-5)
         assert abs(one.end - one.target) <= 2e-3 or one.stop != "target"
     rises = [one for one in outcomes if one.rise]
     assert all(one.end >= one.drawn for one in rises if one.push == "grad")
 
 
 def test_a_shift_in_the_box_is_more_local_than_one_everywhere(run: Run) -> None:
-    within, everywhere = (figure(run, f"change in and near the box, {name}") for name in ("grad", "grad, everywhere"))
+    names = ("sum top, pixels", "grad", "grad, everywhere")
+    pixels, within, everywhere = (figure(run, f"change in and near the box, {name}") for name in names)
+    assert pixels == 1
     assert within > 0.9
     assert within >= everywhere
 
@@ -127,7 +137,7 @@ def test_walks_are_files_too(config: Config, run: Run) -> None:
     for path in sweeps:
         said = json.loads(path.read_text())
         assert said["encoder"] == run.facts["encoder"]
-        assert said["stop"] in ("target", "largest change", "largest shift")
+        assert said["stop"] in ("target", "jump", "largest change", "largest shift")
         assert said["steps"][0]["shift"] == 0
         assert said["steps"][-1]["matched"] == said["matched"]
         with Image.open(path.parent / "walk.gif") as moving:

@@ -7,7 +7,15 @@ from aliter.core.errors import DataError
 from aliter.methods.concept.ace import ACE, recurs
 from aliter.methods.concept.cav import Kind, cav
 from aliter.methods.concept.craft import CRAFT, sobol_total
-from aliter.methods.concept.significance import Scores, drawn_sets, held_out, rank_p, score_table, significance
+from aliter.methods.concept.significance import (
+    Scores,
+    drawn_sets,
+    held_out,
+    learned_p,
+    rank_p,
+    score_table,
+    significance,
+)
 from aliter.methods.concept.tcav import tcav_score
 from aliter.ops.stats import paired_t
 
@@ -141,6 +149,19 @@ def test_a_rank_by_hand() -> None:
     assert rank_p(5.0, null) == 1 / 6
     assert rank_p(-1.5, null) == 3 / 6
     assert rank_p(0.0, null) == 1
+
+
+def test_a_lean_among_those_of_blank_networks_is_student_s_t_about_zero() -> None:
+    from scipy.stats import t
+
+    assert learned_p(0.0, np.array([0.1, -0.2])) == 1
+    assert learned_p(0.3, np.array([0.1, -0.1, 0.1])) == pytest.approx(2 * t.sf(3, 3))
+    assert learned_p(-0.3, np.array([0.1, -0.1, 0.1])) == learned_p(0.3, np.array([0.1, 0.1, 0.1]))
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(4000, 7))
+    found = np.array([learned_p(float(row[0]), row[1:]) for row in draws])
+    for alpha in (0.01, 0.05, 0.2):
+        assert (found < alpha).mean() == pytest.approx(alpha, abs=4 * np.sqrt(alpha * (1 - alpha) / 4000))
 
 
 def test_accuracy_is_of_examples_not_learned_from() -> None:

@@ -88,6 +88,30 @@ def test_it_stops_where_shift_or_image_go_too_far() -> None:
     assert np.abs(near.walk.image[-1] - origin).mean() / spread <= 0.5
 
 
+def test_an_answer_that_jumps_is_left_behind_its_target() -> None:
+    def jumping(image: np.ndarray) -> np.ndarray:
+        p = float(image[0, 0, 0] > 3.0)
+        return np.array([1 - p, p])
+
+    found = LatentShift(target=0.5, largest_change=100.0, first=0.1)(drawing(gradient()), jumping)
+    assert found.stop == "jump"
+    assert found.walk.score[-1, 1] == 1
+    assert found.walk.origin[0, 0, 0] + found.walk.setting[-1] * 2 * 0.157490378 == pytest.approx(3.0, abs=1e-6)
+
+
+def test_it_turns_round_where_the_first_step_leads_nowhere() -> None:
+    def peaked(image: np.ndarray) -> np.ndarray:
+        x = float(image[0, 0, 0])
+        p = 0.2 + 0.05 * max(0.0, x - 2) if x > 2 else max(0.0, 2 - x) ** 2
+        return np.array([1 - p, p])
+
+    search = LatentShift(target=0.9, largest=8.0, first=0.1, largest_change=100.0)
+    assert search(drawing(gradient()), peaked, 1, 1).stop == "largest shift"
+    found = search(drawing(gradient()), peaked)
+    assert found.stop == "target"
+    assert found.walk.setting[-1] < 0
+
+
 def test_it_stands_where_the_target_is_and_wants_numbers() -> None:
     found = LatentShift(target=0.8808, frames=3)(drawing(gradient()), score)
     assert found.walk.setting.tolist() == [0, 0, 0]

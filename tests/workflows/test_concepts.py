@@ -1,6 +1,8 @@
 """Parts of the concepts room, with a detector that learned nothing: segments, pushes, and detectors of one's own."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,16 +16,21 @@ from aliter.data.slides import drawn_slides
 from aliter.data.tiles import Cut, Tiles, write_tiles
 from aliter.nets.decoder import Encoder, Upsampling
 from aliter.nets.detector import FasterRCNN, channels_of
+from aliter.nets.layers import inserted
 from aliter.workflows.concepts import STAGES, Config
+from aliter.workflows.concepts.decode import fingerprint
 from aliter.workflows.concepts.detect import detector_of
 from aliter.workflows.concepts.discover import Discovering, _elsewhere
-from aliter.workflows.concepts.outcome import near_box
+from aliter.workflows.concepts.outcome import Subject, covering, near_box
 from aliter.workflows.concepts.patches import Patches, Segmenting, activations, cut, kinds_of, pooled
-from aliter.workflows.concepts.push import Loom, Push, mask_of
+from aliter.workflows.concepts.push import Loom, Place, Push, mask_of
+from aliter.workflows.concepts.sitter import Sitter
+from aliter.workflows.concepts.way import FIRST_BEND, way
 from aliter.workflows.stage import due, run_stages
 
 NET = FasterRCNN(levels=(1, 2), pyramid=8, head=8, anchors_px=(12.0, 20.0, 40.0), proposals=12)
 LAYER1, LAYER2 = "backbone.body.layer1", "backbone.body.layer2"
+PLACE = (20.0, 20.0, 40.0, 40.0)
 
 
 @pytest.fixture(scope="module")
@@ -95,24 +102,55 @@ def test_windows_elsewhere_touch_no_detection(tiles: Tiles) -> None:
 
 
 def test_what_is_not_masked_is_bit_for_bit_what_it_was(tiles: Tiles, loom: Loom) -> None:
-    x, box = x_of(tiles), torch.tensor([20.0, 20, 40, 40])
+    x = x_of(tiles)
     maps = loom.maps(x, LAYER2)
-    mask = mask_of(Push(), box, 64, maps)
+    mask = mask_of(Push(), PLACE, 64, maps)
+    assert 0 < mask.sum() < mask.numel() / 2
     shift = torch.where(mask, torch.ones_like(maps), torch.zeros_like(maps))
-    from aliter.nets.layers import inserted
-
     with inserted(loom.detector, {LAYER2: 3 * shift[None]}):
         moved = loom.encoder(x)[0]
     assert torch.equal(moved[:, ~mask], maps[:, ~mask])
     torch.testing.assert_close(moved[:, mask], maps[:, mask] + 3)
-    assert torch.equal(loom.draw(x, {LAYER2: shift}, 0.0), loom.draw(x, {}, 1.0))
+
+
+@pytest.mark.parametrize("within", ["box", "pixels", "everywhere"])
+def test_a_bent_walk_changes_no_other_cell_no_weight_and_where_asked_no_other_pixel(
+    tiles: Tiles, loom: Loom, within: str
+) -> None:
+    before = fingerprint(loom.detector)
+    sitter = sitter_of(tiles, loom)
+    push = Push(within=within, bend=4.0)
+    at = way(lambda values: sitter.onward(values, push), push.bends)
+    values = at(0.1)
+    mask = mask_of(push, PLACE, 64, loom.maps(sitter.x, LAYER2))
+    assert float(values[LAYER2][:, mask].abs().max()) > 0
+    assert not values[LAYER2][:, ~mask].any()
+    far = torch.from_numpy(~near_box(PLACE, (64, 64), 8.0))
+    plain, moved = sitter.plain[0], sitter.frame(values, push)[0]
+    assert not torch.equal(plain, moved)
+    assert torch.equal(plain[:, far], moved[:, far]) == (within == "pixels")
+    assert fingerprint(loom.detector) == before
+
+
+def sitter_of(tiles: Tiles, loom: Loom) -> Sitter:
+    config, run = micro(), SimpleNamespace(device="cpu")
+    return Sitter(config, run, tiles, loom, 0, Subject(0, PLACE, PLACE, True, ()))
+
+
+def test_what_covers_a_place_is_proposed_there(tiles: Tiles, loom: Loom) -> None:
+    x, box = x_of(tiles), torch.tensor([PLACE])
+    proposed = loom.detector.detect(x)[0].proposals
+    found = covering(loom.detector, x, proposed[:1])
+    assert torch.equal(found[0], proposed[0])
+    assert any(torch.equal(one, proposed[0]) for one in found[1:])
+    assert len(covering(loom.detector, x, box + 500)) == 1
 
 
 def test_what_is_inserted_early_reaches_the_drawing_and_layers_add_up(tiles: Tiles, loom: Loom) -> None:
     x = x_of(tiles)
     shifts = {name: torch.randn_like(loom.maps(x, name)) for name in (LAYER1, LAYER2)}
-    plain = loom.draw(x, {}, 0.0)
-    drawn = [loom.draw(x, {name: shifts[name]}, 0.5) for name in shifts] + [loom.draw(x, shifts, 0.5)]
+    plain = loom.draw(x, {})
+    drawn = [loom.draw(x, {name: shifts[name]}) for name in shifts] + [loom.draw(x, shifts)]
     assert all(not torch.equal(one, plain) for one in drawn)
     assert not torch.equal(drawn[0], drawn[2])
     with pytest.raises(RequestError, match=r"before or at backbone\.body\.layer2"):
@@ -121,34 +159,68 @@ def test_what_is_inserted_early_reaches_the_drawing_and_layers_add_up(tiles: Til
 
 @pytest.mark.parametrize("gradient", ["decoder", "encoder"])
 def test_the_gradient_is_that_of_small_steps(tiles: Tiles, loom: Loom, gradient: str) -> None:
-    x, box = x_of(tiles), torch.tensor([[20.0, 20, 40, 40]])
-    push = Push(gradient=gradient)
-    found = loom.gradient(x, box, LAYER2, push, "margin")
+    x, boxes = x_of(tiles), torch.tensor([PLACE, (24.0, 18.0, 44.0, 40.0)])
+    so_far = 0.1 * torch.randn(loom.maps(x, LAYER2).shape, generator=torch.Generator().manual_seed(0))
+    found = loom.gradient(Place(x, {LAYER2: so_far}, boxes, PLACE), LAYER2, Push(gradient=gradient), "margin")
     direction = found / found.norm()
 
     def answer(amount: float) -> float:
-        from aliter.nets.layers import inserted
-
-        with inserted(loom.detector, {LAYER2: amount * direction[None]}):
+        with inserted(loom.detector, {LAYER2: (so_far + amount * direction)[None]}):
             shown = x if gradient == "encoder" else loom.decoder(loom.encoder(x), 64)
             if gradient == "encoder":
-                logits = loom.detector.box_logits(x, [box])
+                logits = loom.detector.box_logits(x, [boxes])
         if gradient == "decoder":
-            logits = loom.detector.box_logits(shown, [box])
-        return float((logits[:, 1] - logits[:, 0]).double())
+            logits = loom.detector.box_logits(shown, [boxes])
+        return float((logits[:, 1] - logits[:, 0]).double().logsumexp(0))
 
     slope = (answer(0.05) - answer(-0.05)) / 0.1
     assert slope == pytest.approx(float(found.norm()), rel=0.05, abs=1e-4)
+
+
+def test_a_way_bends_where_it_has_grown_enough_and_goes_either_way() -> None:
+    asked: list[float] = []
+
+    def turning(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        place = float(values["a"][0]) if values else 0.0
+        asked.append(place)
+        if len(asked) > 3:
+            raise DataError("nothing")
+        return {"a": torch.tensor([1.0, place], dtype=torch.float64)}
+
+    at = way(turning, 2.0)
+    first, second = FIRST_BEND, 2 * FIRST_BEND
+    assert at(0.0) == {}
+    assert at(0.5 * first)["a"].tolist() == pytest.approx([0.5 * first, 0])
+    assert at(1.5 * first)["a"].tolist() == pytest.approx([1.5 * first, 0.5 * first * first])
+    far = first * first + (3 * first - second) * second
+    assert at(3 * first)["a"].tolist() == pytest.approx([3 * first, far])
+    assert asked == pytest.approx([0, first, second])
+    assert at(0.5 * first)["a"].tolist() == pytest.approx([0.5 * first, 0])
+    on = first * first + 2 * first * second + first * second
+    assert at(5 * first)["a"].tolist() == pytest.approx([5 * first, on])
+    with pytest.raises(DataError):
+        at(-first)
+
+
+def test_a_straight_way_asks_once() -> None:
+    asked: list[float] = []
+    at = way(lambda values: asked.append(0.0) or {"a": torch.tensor([2.0])}, None)
+    assert at(5.0)["a"].item() == 10
+    assert at(7.0)["a"].item() == 14
+    assert at(-3.0)["a"].item() == -6
+    assert len(asked) == 2
 
 
 def test_pushes_are_told_apart_by_name() -> None:
     pushes = [
         Push(),
         Push(within="everywhere"),
+        Push(within="pixels"),
+        Push(bend=None),
         Push(gradient="encoder"),
         Push(mode="sum", concepts={LAYER2: {"top": 1.0}}),
     ]
-    assert len({one.name for one in pushes}) == 4
+    assert len({one.name for one in pushes}) == len(pushes)
 
 
 def test_a_margin_around_a_box_is_cut_off_at_the_border() -> None:

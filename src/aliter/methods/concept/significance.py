@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
+from scipy.special import stdtr
 
 from aliter.core.errors import DataError
 from aliter.methods.concept.cav import Kind, cav
@@ -47,6 +48,16 @@ class Tested:
     """Lean less the median of those, in their standard deviations; NaN if all are equal."""
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far a concept stands out among sets that are no concept; the fields are those of ``Tested``."""
+
+    share: float
+    lean: float
+    rank_p: float
+    effect: float
+
+
 def score_table(gradients: Rows, sets: Sequence[Rows], negatives: Sequence[Rows], kind: Kind) -> Scores:
     """Return how answers change along the direction from each of ``negatives`` to each of ``sets``.
 
@@ -84,15 +95,43 @@ def significance(scores: Scores, null: Scores) -> Tested:
     Kim et al. 2018, Interpretability beyond feature attribution, arXiv:1711.11279, section 3.5: the t-test.
     Phipson and Smyth 2010, Permutation p-values should never be zero, equation 2: the rank.
     """
-    if len(null.share) < 2:
-        raise DataError(f"expected two or more sets that are no concept, found {len(null.share)}; draw more")
+    ranked = standing(scores, null)
     shares, place = scores.share[0], np.arange(scores.share.shape[1])
     paired = null.share[place % len(null.share), place]
+    tests = paired_t(shares, paired)[1], sign_flip_p(shares, paired), ranked.rank_p
+    return Tested(ranked.share, ranked.lean, *tests, ranked.effect)
+
+
+def standing(scores: Scores, null: Scores) -> Standing:
+    """Return what ``significance`` does, but for the paired tests.
+
+    Raises
+    ------
+    DataError
+        If there are too few sets that are no concept.
+    """
+    if len(null.share) < 2:
+        raise DataError(f"expected two or more sets that are no concept, found {len(null.share)}; draw more")
     leans, lean = null.lean.mean(axis=1), float(scores.lean[0].mean())
     spread = float(leans.std(ddof=1))
     effect = (lean - float(np.median(leans))) / spread if spread > 0 else float("nan")
-    tests = paired_t(shares, paired)[1], sign_flip_p(shares, paired), rank_p(lean, leans)
-    return Tested(float(shares.mean()), lean, *tests, effect)
+    return Standing(float(scores.share[0].mean()), lean, rank_p(lean, leans), effect)
+
+
+def learned_p(lean: float, blank: Float64[np.ndarray, " R"]) -> float:
+    """Return the two-sided p of ``lean`` among those of R networks that learned nothing.
+
+    Colour and brightness reach every answer of any network, and with them all concepts that share them, so that in
+    one network of random weights many concepts stand out together, on either side. Which side is up to chance: the
+    same network with its two classes exchanged is as likely. So a lean is compared with the root mean square of theirs
+    about zero, by Student's t of R degrees of freedom.
+
+    References
+    ----------
+    Adebayo et al. 2018, Sanity checks for saliency maps, arXiv:1810.03292, section 3: networks of random weights.
+    """
+    size = float(np.sqrt(np.mean(np.square(blank))))
+    return 2 * float(stdtr(len(blank), -abs(lean) / size)) if size > 0 else float(lean == 0)
 
 
 def rank_p(value: float, null: Float64[np.ndarray, " S"]) -> float:

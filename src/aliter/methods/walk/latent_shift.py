@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from aliter.core.errors import DataError
 from aliter.core.spec import Spec
@@ -17,8 +17,8 @@ Draw = Callable[[float], Float[np.ndarray, "C *space"]]
 """The image at a shift."""
 Score = Callable[[Float[np.ndarray, "C *space"]], Float[np.ndarray, " K"]]
 """The model's answer to an image."""
-Stop = Literal["target", "largest change", "largest shift"]
-_BISECTIONS = 40
+Stop = Literal["target", "jump", "largest change", "largest shift"]
+"""``jump``: the answer passes the target without ever being near it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class LatentShift(Spec):
     """Shift a latent by ever more, twice as much each time, then close in on where the answer is ``target``.
 
     ``setting`` is the signed shift, in units of the direction; ``t`` its size. The image may not change by more than
-    ``largest_change``; the shift may not exceed ``largest``. Frames are evenly spaced, both ends among them.
+    ``largest_change``; the shift may not exceed ``largest``. Where the answer jumps across the target, the walk ends
+    behind it. Frames are evenly spaced, both ends among them.
 
     References
     ----------
@@ -53,14 +54,16 @@ class LatentShift(Spec):
     largest_change: PositiveFloat = 0.5
     """Mean absolute change of the image, over that of the image about its mean, beyond which it gives up."""
     frames: Annotated[int, Field(ge=2)] = 12
+    bisections: PositiveInt = 40
+    """Times at most that a shift is halved in."""
 
     def __call__(self, draw: Draw, score: Score, k: int = 1, sign: Literal[-1, 0, 1] = 0) -> Shifted:
         """Return the walk of ``draw`` from shift 0 until answer ``k`` of ``score`` is the target.
 
-        With ``sign`` 0 it goes where the first step brings the answer nearer.
+        With ``sign`` 0 it goes where the first step brings the answer nearer, and if that leads nowhere, the other way.
         """
         search = _Search(self, draw, score, k)
-        end, stop = search.end(sign)
+        end, stop = search.end(sign) if sign else search.either()
         settings = np.linspace(0.0, end, self.frames)
         images = np.stack([search.origin, *(draw(float(one)) for one in settings[1:])])
         scores = np.stack([score(one) for one in images])
@@ -87,53 +90,62 @@ class _Search:
             raise DataError(f"shift {shift:g}: expected a finite answer, found {answer}; choose a shorter shift")
         return answer, float(np.abs(image - origin).mean()) / spread
 
-    def end(self, sign: int) -> tuple[float, Stop]:
-        """Return the shift at which the walk ends, and why."""
+    def either(self) -> tuple[float, Stop]:
+        """Return the end of the walk that reaches the target, or comes nearer to it, and why it ends there."""
+        sign = self.nearer()
+        first = self.end(sign)
+        if first[1] in ("target", "jump"):
+            return first
+        return min(first, self.end(-sign), key=lambda end: (end[1] not in ("target", "jump"), self.gap(end[0])))
+
+    def gap(self, shift: float) -> float:
+        """Return how far from the target the answer is."""
+        return abs(self.at(shift)[0] - self.choice.target)
+
+    def nearer(self) -> Literal[-1, 1]:
+        """Return the sign of the first step that brings the answer nearer to the target."""
+        return 1 if self.gap(self.choice.first) <= self.gap(-self.choice.first) else -1
+
+    def end(self, sign: Literal[-1, 1]) -> tuple[float, Stop]:
+        """Return the shift at which a walk of this sign ends, and why."""
         choice = self.choice
         start, _ = self.at(0.0)
         if abs(start - choice.target) <= choice.tolerance:
             return 0.0, "target"
-        sign = sign or self.nearer()
         low, size = 0.0, choice.first
         while True:
             answer, change = self.at(sign * size)
             if change > choice.largest_change:
-                shift, stop = self.within(sign, low, size, start)
-                return sign * shift, stop
+                return self.within(sign, low, size, start)
             if (answer - choice.target) * (start - choice.target) <= 0:
-                return sign * self.crossing(sign, low, size, start), "target"
+                return self.crossing(sign, low, size, start)
             if size >= choice.largest:
                 return sign * size, "largest shift"
             low, size = size, min(2 * size, choice.largest)
 
-    def nearer(self) -> int:
-        """Return the sign of the first step that brings the answer nearer to the target."""
-        gaps = [abs(self.at(sign * self.choice.first)[0] - self.choice.target) for sign in (1, -1)]
-        return 1 if gaps[0] <= gaps[1] else -1
-
     def within(self, sign: int, low: float, high: float, start: float) -> tuple[float, Stop]:
         """Return the largest shift whose change is allowed, or where the target is reached before it."""
         choice, most = self.choice, low
-        for _ in range(_BISECTIONS // 2):
+        for _ in range(choice.bisections // 2):
             middle = (most + high) / 2
             answer, change = self.at(sign * middle)
             if change > choice.largest_change:
                 high = middle
             elif (answer - choice.target) * (start - choice.target) <= 0:
-                return self.crossing(sign, most, middle, start), "target"
+                return self.crossing(sign, most, middle, start)
             else:
                 most = middle
-        return most, "largest change"
+        return sign * most, "largest change"
 
-    def crossing(self, sign: int, low: float, high: float, start: float) -> float:
-        """Return a shift between two, where the answer is the target, as near as is asked for."""
-        for _ in range(_BISECTIONS):
+    def crossing(self, sign: int, low: float, high: float, start: float) -> tuple[float, Stop]:
+        """Return a shift between two, where the answer is the target, as near as is asked for; else one behind it."""
+        for _ in range(self.choice.bisections):
             middle = (low + high) / 2
             answer, _ = self.at(sign * middle)
             if abs(answer - self.choice.target) <= self.choice.tolerance:
-                return middle
+                return sign * middle, "target"
             if (answer - self.choice.target) * (start - self.choice.target) > 0:
                 low = middle
             else:
                 high = middle
-        return (low + high) / 2
+        return sign * high, "jump"

@@ -20,12 +20,13 @@ from aliter.core.spec import Neutral, Spec
 from aliter.data.annotations import Listed
 from aliter.data.simulate import Tissue
 from aliter.data.tracking import Wandb
+from aliter.workflows.concepts.bench import Scoring
 from aliter.workflows.concepts.decode import Decoding, decode
 from aliter.workflows.concepts.detect import Detecting, detect
 from aliter.workflows.concepts.discover import Discovering, discover
 from aliter.workflows.concepts.gather import Tiling, gather
 from aliter.workflows.concepts.report import Reporting, report
-from aliter.workflows.concepts.score import Scoring, score
+from aliter.workflows.concepts.score import score
 from aliter.workflows.concepts.shift import Shifting, shift
 from aliter.workflows.stage import Stage
 

@@ -98,6 +98,12 @@ def planted_of(run: Run, layer: str, most: int) -> list[Named]:
     return [Named(layer, name, _spread(one, most)) for name, one in rows.items() if len(one) >= _FEWEST]
 
 
+def all_of(config: "Config", run: Run, layer: str) -> list[Named]:
+    """Return the concepts of a layer that are tested: those found and, where they are known, those planted."""
+    planted = planted_of(run, layer, config.discover.method.most) if config.score.planted else []
+    return [*concepts_of(run, layer), *planted]
+
+
 def rows_of(run: Run, layer: str, name: str = "patches") -> Float32[np.ndarray, "N D"]:
     """Return the activations of all segments at a layer."""
     return run.load(f"{name}/activations/{layer}")

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from aliter.core.walk import Walk
 from aliter.ops.shift import heat
 from aliter.report.pictures import composite, gif, grey, png
+from aliter.workflows.concepts.outcome import Twice
 
 _SECONDS = 4.0
 
 
-def write_walk(folder: Path, walk: Walk, matched: Float[np.ndarray, " T"], facts: Mapping[str, Any]) -> None:
+def write_walk(folder: Path, walk: Walk, scores: Twice, facts: Mapping[str, Any]) -> None:
     """Write ``walk.gif``, ``frames/``, ``heat.png`` (from frame to frame, the largest is white) and ``sweep.json``.
 
     The moving picture goes forth and back, at one pace, in one palette.
@@ -30,8 +30,8 @@ def write_walk(folder: Path, walk: Walk, matched: Float[np.ndarray, " T"], facts
     changed = heat(walk.image, walk.origin, "int").sum(axis=0)
     (folder / "heat.png").write_bytes(png(grey(changed, (0.0, float(changed.max()) or 1.0))))
     steps = [
-        {"shift": float(setting), "score": float(score[1]), "matched": float(again)}
-        for setting, score, again in zip(walk.setting, walk.score, matched, strict=True)
+        {"shift": float(setting), "box": float(box), "matched": float(matched)}
+        for setting, box, matched in zip(walk.setting, scores.box, scores.matched, strict=True)
     ]
     (folder / "sweep.json").write_text(json.dumps({**facts, "steps": steps}, indent=1), encoding="utf-8")
 

@@ -15,17 +15,22 @@ from aliter.ops.shift import locality, monotonicity
 SAME = 0.5
 """Intersection over union from which on a detection is the one that was pushed."""
 _BATCH = 8
+Corners = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is pushed: a box in a tile."""
+    """What is pushed: something in a tile."""
 
     tile: int
-    box: tuple[float, float, float, float]
+    place: Corners
+    """Where it is: what may change, and what a detection must cover to be it."""
+    box: Corners
+    """The proposal in which its score was read."""
     rise: bool
     """Whether it is pushed up."""
-    others: tuple[tuple[float, float, float, float], ...]
+    others: tuple[Corners, ...]
     """What else was detected in the tile."""
 
 
@@ -39,13 +44,15 @@ class Outcome:
     rise: bool
     stop: str
     start: float
-    """Score in the image itself."""
+    """Score in the image itself: that which is to reach the target, as in the next two."""
     drawn: float
     """Score in what is drawn of it, unshifted."""
     end: float
     target: float
     matched: float
-    """Score of the detection that covers the box at the end, 0 if there is none."""
+    """Score of the detection that covers the place at the end, 0 if there is none."""
+    box: float
+    """Score in the box at the end."""
     proximity: float
     """Mean absolute change of the image, on the scale from 0 to 1."""
     locality: float
@@ -67,18 +74,32 @@ def box_scores(net: Detector, x: Tensor, boxes: Tensor) -> Float[np.ndarray, "N 
     return np.asarray(net.box_logits(x, [boxes]).softmax(-1).cpu().numpy())
 
 
+@dataclass(frozen=True)
+class Twice:
+    """Both scores of each frame."""
+
+    box: Float[np.ndarray, " T"]
+    matched: Float[np.ndarray, " T"]
+
+
 @torch.no_grad()
-def matched_scores(
-    net: Detector, frames: Float[np.ndarray, "T 3 H W"], box: tuple[float, float, float, float]
-) -> Float[np.ndarray, " T"]:
-    """Return, in each frame, the score of the detection that covers the box; 0 if the detector finds none there."""
+def matched_scores(net: Detector, frames: Float[np.ndarray, "T 3 H W"], place: Corners) -> Float[np.ndarray, " T"]:
+    """Return, in each frame, the score of the detection that covers a place; 0 if the detector finds none there."""
     device = next(net.parameters()).device
     scores = []
     for start in range(0, len(frames), _BATCH):
         for one in net.detect(torch.from_numpy(frames[start : start + _BATCH]).to(device)):
-            overlap = iou(np.array([box]), one.corners.cpu().numpy())[0]
+            overlap = iou(np.array([place]), one.corners.cpu().numpy())[0]
             scores.append(float(np.where(overlap >= SAME, one.scores.cpu().numpy(), 0.0).max(initial=0.0)))
     return np.array(scores)
+
+
+@torch.no_grad()
+def covering(net: Detector, x: Tensor, box: Float[Tensor, "1 4"]) -> Float[Tensor, "M 4"]:
+    """Return the box, and all that is proposed in one image and covers it at least by half of ``SAME``."""
+    proposals = net.detect(x)[0].proposals
+    overlap = torch.from_numpy(iou(box.cpu().numpy(), proposals.cpu().numpy())[0])
+    return torch.cat([box, proposals[(overlap >= SAME / 2).to(proposals.device)]])
 
 
 @dataclass(frozen=True)
@@ -95,14 +116,13 @@ class Asked:
     margin_px: float
 
 
-def judged(net: Detector, asked: Asked, found: Shifted, start: float) -> tuple[Outcome, Float[np.ndarray, " T"]]:
-    """Return how a walk went, and the matched score of each of its frames."""
+def judged(net: Detector, asked: Asked, found: Shifted, start: float, scores: Twice) -> Outcome:
+    """Return how a walk went."""
     walk, one = found.walk, asked.subject
     assert walk.image is not None
     first, last = walk.image[0], walk.image[-1]
-    matched = matched_scores(net, walk.image.astype(np.float32), one.box)
     score = walk.score[:, 1]
-    outcome = Outcome(
+    return Outcome(
         subject=asked.number,
         push=asked.push,
         tile=asked.tile,
@@ -112,14 +132,14 @@ def judged(net: Detector, asked: Asked, found: Shifted, start: float) -> tuple[O
         drawn=float(score[0]),
         end=float(score[-1]),
         target=asked.target,
-        matched=float(matched[-1]),
+        matched=float(scores.matched[-1]),
+        box=float(scores.box[-1]),
         proximity=float(np.abs(last - first).mean() / 2),
-        locality=locality(np.abs(last - first).sum(axis=0), near_box(one.box, last.shape[1:], asked.margin_px)),
+        locality=locality(np.abs(last - first).sum(axis=0), near_box(one.place, last.shape[1:], asked.margin_px)),
         collateral=_collateral(net, one, first, last),
         monotonicity=monotonicity(walk.t, score if one.rise else -score),
         shift=float(walk.setting[-1]),
     )
-    return outcome, matched
 
 
 def _collateral(net: Detector, one: Subject, first: np.ndarray, last: np.ndarray) -> float:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from aliter.core.errors import RequestError
@@ -18,7 +18,10 @@ from aliter.nets.detector import Detector
 from aliter.nets.layers import inserted, watched
 from aliter.ops.boxes import box_cells
 from aliter.ops.shift import Mode, as_strong_as, direction
-from aliter.workflows.concepts.score import answer_of, cavs_of, gradient_maps, scored
+from aliter.workflows.concepts.answer import Answer, answer_of, gradient_maps
+from aliter.workflows.concepts.outcome import Corners
+from aliter.workflows.concepts.score import cavs_of, scored
+from aliter.workflows.concepts.way import Values
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
@@ -34,9 +37,13 @@ class Push(Spec):
     """Layer, concept and weight; ``top`` is the concept that stands out most in its layer. Empty: none."""
     gradient: Literal["decoder", "encoder"] = "decoder"
     """Whether the gradient is taken through the decoder and the whole detector, or in the detector's own maps."""
-    within: Literal["box", "everywhere"] = "box"
+    within: Literal["box", "pixels", "everywhere"] = "box"
+    """Where maps may change: in the cells under the box; there, and no pixel far from it, since what a decoder draws of
+    a cell reaches further: frames are laid over the unshifted drawing; or everywhere."""
     dilate: NonNegativeInt = 0
     """Cells around the box that may change too."""
+    bend: Annotated[float, Field(gt=1)] | None = 1.2
+    """Factor by which the shift grows until the gradient is taken anew, where it stands; None: never, as published."""
     alpha: float = 1.0
     """Weight of the concept where it is added to the gradient."""
 
@@ -44,14 +51,26 @@ class Push(Spec):
     def name(self) -> str:
         """What pages and files call it."""
         concepts = [f"{name}" for layer in self.concepts.values() for name in layer]
-        where = "" if self.within == "box" else ", everywhere"
+        where = "" if self.within == "box" else f", {self.within}"
         taken = "" if self.gradient == "decoder" or self.mode == "cav" else ", own gradient"
-        return f"{self.mode}{' ' + '+'.join(concepts) if concepts else ''}{taken}{where}"
+        straight = ", straight" if self.bend is None and self.mode != "cav" else ""
+        return f"{self.mode}{' ' + '+'.join(concepts) if concepts else ''}{taken}{straight}{where}"
+
+    @property
+    def bends(self) -> float | None:
+        """``bend``, but for a concept alone, which is the same everywhere."""
+        return None if self.mode == "cav" else self.bend
+
+    def sign(self, rise: bool) -> Literal[-1, 0, 1]:
+        """Return the sign of shifts that raise or lower the answer; 0 where it cannot be known beforehand."""
+        if self.mode in ("cav", "gate"):
+            return 0
+        return 1 if rise else -1
 
 
 @dataclass(frozen=True)
 class Loom:
-    """Detector, decoder and what lies between: draws an image at any shift."""
+    """Detector, decoder and what lies between: draws an image, whatever is inserted."""
 
     detector: Detector
     encoder: Encoder
@@ -60,29 +79,34 @@ class Loom:
     """Name, in the detector, of the layer that is decoded."""
 
     @torch.no_grad()
-    def draw(self, x: Tensor, shifts: Mapping[str, Tensor], amount: float) -> Tensor:
-        """Return what is drawn of ``x`` (1, 3, H, W), with shifts, by layer, so many times inserted on the way."""
-        values = {name: amount * shift[None] for name, shift in shifts.items()} if amount else {}
-        with inserted(self.detector, values):
-            z = self.encoder(x)
-        drawn: Tensor = self.decoder(z, x.shape[-1])
-        return drawn
+    def draw(self, x: Tensor, values: Values) -> Tensor:
+        """Return what is drawn of ``x`` (1, 3, H, W), with ``values`` (D, h, w), by layer, inserted on the way."""
+        return self.drawn(x, values)
 
-    def gradient(
-        self, x: Tensor, box: Tensor, layer: str, push: Push, answer: Literal["margin", "logit", "prob"]
-    ) -> Tensor:
-        """Return the gradient of the answer in ``box`` at a layer, (D, h, w)."""
-        if push.gradient == "encoder":
-            return gradient_maps(self.detector, x, box, (layer,), answer)[layer][0]
-        with torch.no_grad(), watched(self.detector, (layer,)) as seen:
-            self.encoder(x)
-        zero = torch.zeros_like(seen[layer], requires_grad=True)
-        with inserted(self.detector, {layer: zero}):
+    def drawn(self, x: Tensor, values: Values) -> Tensor:
+        """Return the same, differentiable."""
+        with inserted(self.detector, {name: value[None] for name, value in values.items()}):
             z = self.encoder(x)
-        drawn = self.decoder(z, x.shape[-1])
-        found = answer_of(answer)(self.detector.box_logits(drawn, [box])).sum()
-        (gradient,) = torch.autograd.grad(found, zero)
-        return gradient[0]
+        image: Tensor = self.decoder(z, x.shape[-1])
+        return image
+
+    def gradient(self, at: "Place", layer: str, push: Push, answer: Answer) -> Tensor:
+        """Return the gradient of the answer at a layer, (D, h, w), where so much is inserted already.
+
+        Of several boxes, it is of the soft maximum of their answers: the logarithm of the sum of their exponentials.
+        """
+
+        def whole(logits: Tensor) -> Tensor:
+            return answer_of(answer)(logits).logsumexp(0)
+
+        if push.gradient == "encoder":
+            with inserted(self.detector, {name: value[None] for name, value in at.values.items()}):
+                return gradient_maps(self.detector, at.x, [at.boxes], (layer,), whole)[layer][0]
+        zero = torch.zeros_like(self.maps(at.x, layer), requires_grad=True)
+        with inserted(self.detector, {layer: zero[None]}):
+            drawn = self.drawn(at.x, at.values)
+        (gradient,) = torch.autograd.grad(whole(self.detector.box_logits(drawn, [at.boxes])), zero)
+        return gradient
 
     @torch.no_grad()
     def maps(self, x: Tensor, layer: str) -> Tensor:
@@ -96,26 +120,39 @@ class Loom:
         return seen[layer][0]
 
 
-def shifts_of(config: "Config", run: Run, loom: Loom, x: Tensor, box: Tensor, push: Push) -> dict[str, Tensor]:
-    """Return by layer what is inserted at shift 1: as strong as what the layer gives there."""
+@dataclass(frozen=True)
+class Place:
+    """Where a push stands."""
+
+    x: Tensor
+    values: Values
+    """What is inserted so far."""
+    boxes: Float[Tensor, "M 4"]
+    """Boxes in which the answer is read."""
+    within: Corners
+    """Where the subject is."""
+
+
+def shifts_of(config: "Config", run: Run, loom: Loom, at: Place, push: Push) -> dict[str, Tensor]:
+    """Return by layer the way on: as strong as what the layer gives there, unshifted."""
     layers = list(push.concepts) or [loom.stage]
     found = {}
     for layer in layers:
-        maps = loom.maps(x, layer)
-        mask = mask_of(push, box[0], x.shape[-1], maps)
+        maps = loom.maps(at.x, layer)
+        mask = mask_of(push, at.within, at.x.shape[-1], maps)
         concept = _concept(run, layer, push.concepts.get(layer, {}))
-        gradient = loom.gradient(x, box, layer, push, config.score.answer)
+        gradient = torch.ones_like(maps) if push.mode == "cav" else loom.gradient(at, layer, push, config.score.answer)
         along = None if concept is None else torch.from_numpy(concept).to(maps)
         found[layer] = as_strong_as(direction(push.mode, gradient, along, mask, push.alpha), maps, mask)
     return found
 
 
-def mask_of(push: Push, box: Float[Tensor, " 4"], side: int, maps: Float[Tensor, "D h w"]) -> Bool[Tensor, "h w"]:
+def mask_of(push: Push, within: Corners, side: int, maps: Float[Tensor, "D h w"]) -> Bool[Tensor, "h w"]:
     """Return which cells may change."""
     grid = (int(maps.shape[1]), int(maps.shape[2]))
     if push.within == "everywhere":
         return torch.ones(grid, dtype=torch.bool)
-    return box_cells(box.cpu(), side / grid[1], grid, push.dilate)
+    return box_cells(torch.tensor(within), side / grid[1], grid, push.dilate)
 
 
 def _concept(run: Run, layer: str, weights: Mapping[str, float]) -> np.ndarray | None:

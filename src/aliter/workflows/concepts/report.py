@@ -16,11 +16,12 @@ from aliter.report.gallery import Gallery, Item, Look
 from aliter.report.page import Drawing, Drawings, Page, Prose, Section, Table, write_page
 from aliter.report.pictures import Picture, Pictures, composite, gif, png
 from aliter.report.summary import headline, provenance, stage_tables
+from aliter.workflows.concepts.bench import Row
 from aliter.workflows.concepts.discover import Named, concepts_of, planted_of, purities
 from aliter.workflows.concepts.gather import tiles_of
 from aliter.workflows.concepts.outcome import Outcome, near_box
 from aliter.workflows.concepts.patches import Patches, strip
-from aliter.workflows.concepts.score import Row, scored
+from aliter.workflows.concepts.score import scored
 from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _HEADLINE = {
     "F1": "F1 on slides never seen",
     "PSNR above mean colours": "dB above mean colours, drawn",
-    "significant, concepts": "share of concepts that matter",
+    "learned, concepts": "share of concepts that matter",
     "false positives, rank, layer2": "false positives of the test",
 }
 _COLOURS = ("#ff0000", "#00ff00", "#0000ff")
@@ -83,15 +84,16 @@ _ABOUT_WALKS = (
     "pushed up."
 )
 _ABOUT_CONTROLS = (
-    "The same tests on sets mixed from the members of all concepts, and in a detector that learned nothing. What also "
-    "stands out there is due to lying near detections, or to the form of the network."
+    "The same tests on sets mixed from the members of all concepts, and in detectors that learned nothing. In each of "
+    "those many concepts stand out together, on a side that is up to chance; what was learned leans further than they "
+    "do. A concept is learned where it passes both tests."
 )
 _LEGEND = {
     "tile": "the tile as it is",
     "drawn": "what the decoder draws of it, unshifted: where the walk starts",
     "shifted": "where the walk ends",
     "locality": "share of the change that lies in the box and a margin",
-    "box": "the proposal in which the score is read",
+    "box": "where the subject is: what a detection must cover to be it",
 }
 
 
@@ -109,6 +111,7 @@ def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> 
         "p",
         "p, false share",
         "p, any false",
+        "p, unlike random weights",
         "held-out accuracy",
         "drawn as",
     )
@@ -126,7 +129,7 @@ def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> 
         caption = (
             f"{layer}: p by rank among sets that are no concept; corrected by Benjamini and Hochberg; all: Bonferroni"
         )
-        tables.append(Table(columns, body, caption, columns[2:10]))
+        tables.append(Table(columns, body, caption, columns[2:11]))
     return tables
 
 
@@ -136,9 +139,13 @@ def _all_of(config: "Config", run: Run, layer: str) -> list[Named]:
 
 def _cells(row: Row, picture: Markup, kind: str) -> tuple[str | Markup, ...]:
     held = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} – {row.accuracy_high:.2f})"
-    tests = (f"{row.rank_p:.3g}", f"{row.adjusted:.3g}", f"{row.family:.3g}")
+    tests = (f"{row.rank_p:.3g}", f"{row.adjusted:.3g}", f"{row.family:.3g}", _number(row.learned, ".3g"))
     spread = f"{row.low:.2f} – {row.high:.2f}"
     return (row.name, picture, f"{row.score:.2f}", spread, f"{row.lean:.2f}", f"{row.effect:.1f}", *tests, held, kind)
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if np.isfinite(value) else "–"
 
 
 def _picture(tiles: Tiles, patches: Patches, one: Named, count: int) -> Markup:
@@ -168,7 +175,7 @@ def _items(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]
             facets={"push": one.push, "subject": str(one.subject), "ends at": one.stop},
             numbers=numbers,
             frames={"drawn": _unit(walk.image[0]), "shifted": _unit(walk.image[-1]), "tile": _unit(whole)},
-            outlines={"box": near_box(subject.box, whole.shape[1:], 0.0)[None]},
+            outlines={"box": near_box(subject.place, whole.shape[1:], 0.0)[None]},
             curve=np.stack([walk.setting[order], walk.score[order, 1]], 1),
             chosen=int(np.flatnonzero(order == len(order) - 1)[0]),
             walk=_unit(walk.image[order]),
@@ -199,14 +206,19 @@ def _moving(config: "Config", run: Run, outcomes: Sequence[Outcome]) -> Pictures
 
 
 def _controls(rows: Sequence[Row]) -> Table:
-    columns = ("tested", "concepts", "p < 0.05", "after Benjamini and Hochberg", "mean score")
+    columns = ("tested", "concepts", "networks", "stand out", "unlike random weights", "both", "mean score")
     body = []
     for control in dict.fromkeys(row.control for row in rows):
         mine = [row for row in rows if row.control == control]
-        raw, left = (sum(getattr(row, name) < 0.05 for row in mine) for name in ("rank_p", "adjusted"))
-        score = float(np.mean([row.score for row in mine]))
-        body.append((control or "the concepts", str(len(mine)), str(raw), str(left), f"{score:.2f}"))
-    return Table(columns, body, "", columns[1:])
+        count = len({row.network for row in mine})
+        stand, learned = (np.array([getattr(row, name) < 0.05 for row in mine]) for name in ("adjusted", "learned"))
+        known = np.isfinite([row.learned for row in mine]).all()
+        shares = [_number(float(one.mean()) if known or one is stand else np.nan, ".0%") for one in (stand, learned)]
+        both = _number(float((stand & learned).mean()) if known else np.nan, ".0%")
+        score = f"{np.mean([row.score for row in mine]):.2f}"
+        body.append((control or "the concepts", str(len(mine) // count), str(count), *shares, both, score))
+    caption = "Shares with p < 0.05 after Benjamini and Hochberg, over all concepts of a network."
+    return Table(columns, body, caption, columns[1:])
 
 
 def _drawn(config: "Config", run: Run, tiles: Tiles) -> Pictures:

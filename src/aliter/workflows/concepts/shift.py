@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from pydantic import NonNegativeFloat, NonNegativeInt
 
@@ -23,8 +23,18 @@ from aliter.workflows.concepts.decode import decoder_of, require_agreement
 from aliter.workflows.concepts.detect import detector_of, found_of
 from aliter.workflows.concepts.files import plain, write_walk
 from aliter.workflows.concepts.gather import tiles_of
-from aliter.workflows.concepts.outcome import Asked, Outcome, Subject, box_scores, judged
-from aliter.workflows.concepts.push import Loom, Push, shifts_of
+from aliter.workflows.concepts.outcome import (
+    Asked,
+    Corners,
+    Outcome,
+    Subject,
+    Twice,
+    judged,
+    matched_scores,
+)
+from aliter.workflows.concepts.push import Loom, Push
+from aliter.workflows.concepts.sitter import Sitter
+from aliter.workflows.concepts.way import way
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
@@ -33,13 +43,18 @@ if TYPE_CHECKING:
 class Shifting(Spec):
     """What is pushed, and how."""
 
+    numbers: ClassVar[int] = 2
+
     pushes: tuple[Push, ...] = (Push(), Push(within="everywhere"))
     detections: NonNegativeInt = 12
     """Detections in ``test`` that are pushed down, evenly over all."""
     look_alikes: NonNegativeInt = 4
     """Look-alikes in ``test`` that are pushed up, where they are known."""
-    down: LatentShift = LatentShift(target=0.2)
-    up: LatentShift = LatentShift(target=0.8)
+    score: Literal["matched", "box"] = "matched"
+    """What is to reach the target: the score of the detection that covers the subject, wherever it is read, 0 if there
+    is none; or the score in its proposal, which may fall while the detector finds it from another."""
+    down: LatentShift = LatentShift(target=0.2, first=0.02, bisections=20)
+    up: LatentShift = LatentShift(target=0.8, first=0.02, bisections=20)
     margin_px: NonNegativeFloat = 8.0
     """How far beyond its box a change still counts as local."""
 
@@ -53,13 +68,18 @@ def shift(config: "Config", run: Run) -> None:
     loom = Loom(detector, Encoder(detector, stage), decoder_of(config, run, detector), f"backbone.body.layer{stage}")
     chosen = list(subjects(config, run, tiles))
     outcomes: list[Outcome] = []
+    allowed = 0
     with progress("shift", len(chosen) * len(choice.pushes)) as advance:
         for number, one in enumerate(chosen):
+            sitter = Sitter(config, run, tiles, loom, number, one)
+            allowed += sitter.allows
             for push in choice.pushes:
-                outcomes += _walked(config, run, tiles, loom, number, one, push)
+                outcomes += _walked(sitter, push) if sitter.allows else []
                 advance(1, push.name)
     (run.folder / "walks.json").write_text(json.dumps([asdict(one) for one in outcomes], indent=1), encoding="utf-8")
-    run.record(_figures(choice, outcomes))
+    note = "share of subjects whose drawing, unshifted, scores on the far side of the target; no others are walked"
+    share = [Figure("can be walked", allowed / len(chosen), len(chosen), note=note)] if chosen else []
+    run.record([*share, *_figures(choice, outcomes, allowed)])
 
 
 def outcomes_of(run: Run) -> list[Outcome]:
@@ -82,76 +102,91 @@ def subjects(config: "Config", run: Run, tiles: Tiles) -> Iterator[Subject]:
     for row in rows.tolist():
         tile = int(found.tile[row])
         others = found.boxes[(found.tile == tile) & (np.arange(len(found.tile)) != row)]
-        yield Subject(tile, _corners(found.boxes[row]), False, tuple(_corners(one) for one in others))
+        place, box = _corners(found.corners[row]), _corners(found.boxes[row])
+        yield Subject(tile, place, box, False, tuple(_corners(one) for one in others))
     boxes = tiles.boxes.where(np.isin(tiles.boxes.image, tiles.split("test")) & (tiles.boxes.label == LOOK_ALIKE))
     mine = [row for row in range(len(boxes)) if tiles.answers(int(boxes.image[row]), boxes.corners[row : row + 1])[0]]
     for row in mine[:: max(1, len(mine) // max(1, choice.look_alikes))][: choice.look_alikes]:
         tile = int(boxes.image[row])
         others = found.boxes[found.tile == tile]
-        yield Subject(tile, _corners(boxes.corners[row]), True, tuple(_corners(one) for one in others))
+        place = _corners(boxes.corners[row])
+        yield Subject(tile, place, place, True, tuple(_corners(one) for one in others))
 
 
-def _corners(row: np.ndarray) -> tuple[float, float, float, float]:
+def _corners(row: np.ndarray) -> Corners:
     left, top, right, low = row.tolist()
     return left, top, right, low
 
 
-def _walked(
-    config: "Config", run: Run, tiles: Tiles, loom: Loom, number: int, one: Subject, push: Push
-) -> list[Outcome]:
+def _walked(sitter: Sitter, push: Push) -> list[Outcome]:
     """Make one walk, save it, and return how it went; nothing where there is no direction."""
-    x = torch.from_numpy(tiles.signed(np.array([one.tile]))).to(run.device)
-    box = torch.tensor([one.box], device=run.device)
+    at = way(partial(sitter.onward, push=push), push.bends)
+
     try:
-        shifts = shifts_of(config, run, loom, x, box, push)
+        at(sitter.search.first)
     except DataError:
         return []
-    search = config.shift.up if one.rise else config.shift.down
 
     def draw(amount: float) -> Float[np.ndarray, "3 H W"]:
-        return np.asarray(loom.draw(x, shifts, amount)[0].cpu().numpy())
+        return np.asarray(sitter.frame(at(amount), push)[0].cpu().numpy())
 
-    def score(image: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, " K"]:
-        return np.asarray(box_scores(loom.detector, torch.from_numpy(image)[None].to(run.device), box)[0])
-
-    found = search(draw, score, 1)
-    start = f"walks/{push.name}/{number}"
-    for name, values, axes in (
-        ("setting", found.walk.setting, ("step",)),
-        ("t", found.walk.t, ("step",)),
-        ("score", found.walk.score, ("step", "class")),
-    ):
-        run.save(f"{start}/{name}", values, axes)
-    assert found.walk.image is not None
-    run.save(f"{start}/image", found.walk.image.astype(np.float32), ("step", "channel", "y", "x"))
-    asked = Asked(number, one, tiles.ids[one.tile], push.name, search.target, config.shift.margin_px)
-    outcome, matched = judged(loom.detector, asked, found, float(score(x[0].cpu().numpy())[1]))
-    run.save(f"{start}/matched", matched, ("step",))
-    facts = {**asdict(outcome), "settings": push.model_dump(mode="json"), "search": search.model_dump(mode="json")}
-    whose = {"box": list(one.box), "encoder": run.facts["encoder"]}
-    folder = run.folder / "walks" / plain(push.name) / f"{number:03}"
-    write_walk(folder, found.walk, matched, {**facts, **whose})
+    found = sitter.search(draw, sitter.score, 1, push.sign(sitter.subject.rise))
+    images = found.walk.image
+    assert images is not None
+    box = np.array([sitter.in_box(one)[1] for one in images])
+    scores = Twice(box, matched_scores(sitter.loom.detector, images, sitter.subject.place))
+    choice = sitter.config.shift
+    asked = Asked(
+        sitter.number,
+        sitter.subject,
+        sitter.tiles.ids[sitter.subject.tile],
+        push.name,
+        sitter.search.target,
+        choice.margin_px,
+    )
+    start = float(sitter.score(sitter.x[0].cpu().numpy())[1])
+    outcome = judged(sitter.loom.detector, asked, found, start, scores)
+    _save(sitter, push, found.walk, scores, outcome)
     return [outcome]
 
 
-def _figures(choice: Shifting, outcomes: list[Outcome]) -> list[Figure]:
+def _save(sitter: Sitter, push: Push, walk: Walk, scores: Twice, outcome: Outcome) -> None:
+    """Save a walk as arrays, and as files that need no tool of ours."""
+    run, start = sitter.run, f"walks/{push.name}/{sitter.number}"
+    assert walk.image is not None
+    for name, values, axes in (
+        ("setting", walk.setting, ("step",)),
+        ("t", walk.t, ("step",)),
+        ("score", walk.score, ("step", "class")),
+        ("box", scores.box, ("step",)),
+        ("matched", scores.matched, ("step",)),
+        ("image", walk.image.astype(np.float32), ("step", "channel", "y", "x")),
+    ):
+        run.save(f"{start}/{name}", values, axes)
+    said = {"settings": push.model_dump(mode="json"), "search": sitter.search.model_dump(mode="json")}
+    whose = {"place": list(sitter.subject.place), "encoder": run.facts["encoder"]}
+    folder = run.folder / "walks" / plain(push.name) / f"{sitter.number:03}"
+    write_walk(folder, walk, scores, {**asdict(outcome), **said, **whose})
+
+
+def _figures(choice: Shifting, outcomes: list[Outcome], allowed: int) -> list[Figure]:
     """Return, for each push, how often the target was reached, and how local it was."""
     figures = []
     for push in choice.pushes:
         mine = [one for one in outcomes if one.push == push.name]
         if not mine:
             continue
-        allowed = [one for one in mine if one.stop == "target"]
-        note = f"{len(allowed)} of {len(mine)} reach it before image or shift go too far"
-        figures.append(
-            Figure(f"target reached, {push.name}", float(np.mean([one.reached for one in mine])), len(mine), note=note)
-        )
+        crossed = sum(one.stop in ("target", "jump") for one in mine)
+        note = f"of {allowed} that can be walked; the score crosses it within the bounds for {crossed}"
+        reached = sum(one.reached for one in mine) / allowed
+        figures.append(Figure(f"target reached, {push.name}", reached, allowed, note=note))
         for name, label in (
             ("locality", "change in and near the box"),
             ("proximity", "change of the image"),
             ("monotonicity", "monotonicity"),
             ("collateral", "largest change of another detection"),
             ("matched", "score of the whole detector at the end"),
+            ("box", "score in the box at the end"),
         ):
             values = np.array([getattr(one, name) for one in mine])
             known = values[np.isfinite(values)]
