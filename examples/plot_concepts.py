@@ -8,6 +8,8 @@
 # Then a detection is pushed along the gradient of its score, through a decoder, until its score is the target.
 
 # %%
+import json
+
 import aliter
 
 fit = {"steps": 80, "size": 4, "judge_every": 40, "save_every": 80, "keep": 1, "threads": 1}
@@ -50,5 +52,6 @@ for figure in run.figures()["score"]:
 # A walk is frames and scores, and every walk is a moving picture in the folder of the run.
 
 # %%
-print(run["walks/grad/0/image"].shape, run["walks/grad/0/score"][:, 1].round(3))
+first = sorted(run.path.glob("walks/grad/*/sweep.json"))[0]
+print([round(step["matched"], 3) for step in json.loads(first.read_text())["steps"]])
 print(sorted(path.parent.relative_to(run.path).as_posix() for path in run.path.glob("walks/*/*/walk.gif")))

@@ -8,9 +8,10 @@ from pydantic import Discriminator, Tag
 from aliter.methods.walk.latent_gradient import LatentGradient
 from aliter.methods.walk.latent_shift import LatentShift
 from aliter.methods.walk.mask_sweep import MaskSweep
+from aliter.methods.walk.published_shift import FirstShift, PublishedShift
 from aliter.methods.walk.published_sweep import PublishedSweep
 
-__all__ = ["LatentShift", "MaskSweep", "PublishedSweep", "Sweep", "examples"]
+__all__ = ["FirstShift", "LatentShift", "MaskSweep", "PublishedShift", "PublishedSweep", "Sweep", "examples"]
 
 
 def _kind(value: Any) -> str:
@@ -25,6 +26,6 @@ Sweep = Annotated[
 """How masks are grown from an attribution: called as ``(score, x, counterfactual, attribution, target) -> Walk``."""
 
 
-def examples() -> tuple[LatentGradient | LatentShift | MaskSweep | PublishedSweep, ...]:
+def examples() -> tuple[FirstShift | LatentGradient | LatentShift | MaskSweep | PublishedShift | PublishedSweep, ...]:
     """Return one of each: what the laws of the family are tried on."""
-    return (LatentGradient(), LatentShift(), MaskSweep(), PublishedSweep())
+    return (FirstShift(), LatentGradient(), LatentShift(), MaskSweep(), PublishedShift(), PublishedSweep())

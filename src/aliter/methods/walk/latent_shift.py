@@ -17,8 +17,9 @@ Draw = Callable[[float], Float[np.ndarray, "C *space"]]
 """The image at a shift."""
 Score = Callable[[Float[np.ndarray, "C *space"]], Float[np.ndarray, " K"]]
 """The model's answer to an image."""
-Stop = Literal["target", "jump", "largest change", "largest shift"]
-"""``jump``: the answer passes the target without ever being near it."""
+Stop = Literal["target", "jump", "rise", "largest change", "largest shift"]
+"""``jump``: the answer passes the target without ever being near it; ``rise``: it turns back, where a published search
+gives up."""
 
 
 @dataclass(frozen=True)
