@@ -60,7 +60,8 @@ def small(config: "Config", found: Census, size: int, out: Path) -> "Config":
         one.model_copy(update={"concepts": {layer: {TOP: 1.0} for layer in one.concepts}})
         for one in config.shift.pushes
     )
-    walks = {"detections": min(config.shift.detections, size), "look_alikes": 0, "pushes": pushes}
+    # A detector that learned nothing finds nothing where a detection is put: it is asked in the box.
+    walks = {"detections": min(config.shift.detections, size), "look_alikes": 0, "pushes": pushes, "score": "box"}
     return config.model_copy(
         update={
             "images": _few_slides(config, size, out),
