@@ -1,15 +1,18 @@
 """Parts of the concepts room, with a detector that learned nothing: segments, pushes, and detectors of one's own."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from torch import Tensor
 
 from aliter.core.errors import DataError, RequestError
+from aliter.data.annotations import Listed
 from aliter.data.run import Run
 from aliter.data.simulate.tissue import Tissue
 from aliter.data.slides import drawn_slides
@@ -21,6 +24,7 @@ from aliter.workflows.concepts import STAGES, Config
 from aliter.workflows.concepts.decode import fingerprint
 from aliter.workflows.concepts.detect import detector_of
 from aliter.workflows.concepts.discover import Discovering, _elsewhere
+from aliter.workflows.concepts.gather import tiles_of
 from aliter.workflows.concepts.outcome import Subject, covering, near_box
 from aliter.workflows.concepts.patches import Patches, Segmenting, activations, cut, kinds_of, pooled
 from aliter.workflows.concepts.push import Loom, Place, Push, mask_of
@@ -30,6 +34,7 @@ from aliter.workflows.stage import due, run_stages
 
 NET = FasterRCNN(levels=(1, 2), pyramid=8, head=8, anchors_px=(12.0, 20.0, 40.0), proposals=12)
 LAYER1, LAYER2 = "backbone.body.layer1", "backbone.body.layer2"
+MIDOG = Path(__file__).parents[2] / "configs" / "concepts" / "midog.yaml"
 PLACE = (20.0, 20.0, 40.0, 40.0)
 
 
@@ -259,3 +264,33 @@ def test_slides_that_are_all_of_one_split_are_refused(tmp_path: Path) -> None:
     run = Run(tmp_path / "run", config)
     with run.working(), pytest.raises((RequestError, DataError), match="overlap: expected less than 64"):
         run_stages(due(STAGES, config, run, until="gather"), config, run)
+
+
+def test_the_config_of_midog_reads_such_a_folder(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    images, boxes = [], []
+    for number in range(10):
+        name = f"{number:03}.tiff"
+        tifffile.imwrite(tmp_path / "images" / name, rng.integers(0, 255, (520, 600, 3), np.uint8))
+        images.append({"id": number, "file_name": name, "width": 600, "height": 520, "tumor_type": "human"})
+        boxes.append({"image_id": number, "bbox": [30, 20, 80, 70], "category_id": 1})
+        boxes.append({"image_id": number, "bbox": [540, 440, 590, 490], "category_id": 2})
+    categories = [{"id": 1, "name": "mitotic figure"}, {"id": 2, "name": "hard negative"}]
+    told = {"images": images, "annotations": boxes, "categories": categories}
+    (tmp_path / "MIDOG.json").write_text(json.dumps(told))
+    config = Config.read(MIDOG)
+    assert isinstance(config.images, Listed)
+    where = {"slides": tmp_path / "images", "boxes": tmp_path / "MIDOG.json"}
+    config = config.model_copy(update={"images": config.images.model_copy(update=where)})
+    run = Run(tmp_path / "run", config)
+    with run.working():
+        run_stages(due(STAGES, config, run, until="gather"), config, run)
+    found = tiles_of(run)
+    assert found.shape == (3, 512, 512)
+    assert {len(found.split(name)) > 0 for name in ("train", "val", "test")} == {True}
+    assert set(found.boxes.label.tolist()) == {1, 2}
+    figures = np.unique(found.boxes.corners[found.boxes.label == 1], axis=0)
+    np.testing.assert_array_equal(figures, [[30, 12, 80, 62], [30, 20, 80, 70]])
+    assert len(config.detect.net.anchors_px) == len(config.detect.net.levels) + 1
+    assert channels_of(config.detect.net, config.decode.stage) == 2048
