@@ -40,7 +40,7 @@ _ZOOM = 3
 class Reporting(Spec):
     """What the page shows."""
 
-    patches: PositiveInt = 10
+    patches: PositiveInt = 6
     """Segments of each concept."""
     tiles: PositiveInt = 3
     """Tiles beside what was drawn of them."""
@@ -105,13 +105,13 @@ def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> 
         "concept",
         "segments",
         "score",
-        "over sets",
         "lean",
         "effect",
         "p",
-        "p, false share",
-        "p, any false",
-        "p, unlike random weights",
+        "corrected",
+        "learned",
+        "any false",
+        "score over sets",
         "held-out accuracy",
         "drawn as",
     )
@@ -127,7 +127,8 @@ def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> 
             kind, share = pure.get(row.name, (row.name, 1.0)) if tiles.kinds is not None else ("", 0.0)
             body.append(_cells(row, picture, f"{kind}, {share:.0%}" if kind else ""))
         caption = (
-            f"{layer}: p by rank among sets that are no concept; corrected by Benjamini and Hochberg; all: Bonferroni"
+            f"{layer}: p by rank among sets that are no concept; corrected by Benjamini and Hochberg, any false by "
+            "Bonferroni; learned: p among detectors of random weights, corrected"
         )
         tables.append(Table(columns, body, caption, columns[2:11]))
     return tables
@@ -139,9 +140,9 @@ def _all_of(config: "Config", run: Run, layer: str) -> list[Named]:
 
 def _cells(row: Row, picture: Markup, kind: str) -> tuple[str | Markup, ...]:
     held = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} – {row.accuracy_high:.2f})"
-    tests = (f"{row.rank_p:.3g}", f"{row.adjusted:.3g}", f"{row.family:.3g}", _number(row.learned, ".3g"))
+    tests = (f"{row.rank_p:.3g}", f"{row.adjusted:.3g}", _number(row.learned, ".3g"), f"{row.family:.3g}")
     spread = f"{row.low:.2f} – {row.high:.2f}"
-    return (row.name, picture, f"{row.score:.2f}", spread, f"{row.lean:.2f}", f"{row.effect:.1f}", *tests, held, kind)
+    return (row.name, picture, f"{row.score:.2f}", f"{row.lean:.2f}", f"{row.effect:.1f}", *tests, spread, held, kind)
 
 
 def _number(value: float, form: str) -> str:
