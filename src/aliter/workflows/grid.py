@@ -126,6 +126,7 @@ def run_grid(
     varied and every figure, also of finished combinations that are not in ``only``.
     """
     outcomes: list[Outcome] = []
+    before = {one.number: Outcome(one, _figures(Run(folder(one, to)))) for one in finished(combinations, to)}
     for one in combinations if only is None else [combinations[number] for number in only]:
         say(f"combination {one.number}: {_told(one.varied)}")
         run = Run(folder(one, to), one.config, device)
@@ -140,9 +141,7 @@ def run_grid(
             outcomes.append(Outcome(one, error=error))
         else:
             outcomes.append(Outcome(one, _figures(run)))
-        mine = {outcome.one.number: outcome for outcome in outcomes}
-        others = (Outcome(other, _figures(Run(folder(other, to)))) for other in finished(combinations, to))
-        rows = {outcome.one.number: outcome for outcome in others} | mine
+        rows = before | {outcome.one.number: outcome for outcome in outcomes}
         write_text(to / "table.csv", table([rows[number] for number in sorted(rows)]))
     return outcomes
 
