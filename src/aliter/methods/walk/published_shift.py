@@ -1,6 +1,5 @@
 """The searches for the end of a latent shift as they were published, for comparison with published figures."""
 
-from collections.abc import Iterator
 from itertools import chain, repeat
 from math import floor
 from typing import Annotated, Literal
@@ -82,19 +81,13 @@ class FirstShift(Spec):
     def __call__(self, draw: Draw, score: Score, k: int = 1) -> Shifted:
         """Return the walk of ``draw`` from shift 0 down, by answer ``k`` of ``score``: ten frames after the first."""
         start = before = float(score(draw(0.0))[k])
-        shift = 0.0
-        stop: Stop = "largest shift"
-        for step in self._steps():
-            shift -= step
+        shift, steps = 0.0, chain(repeat(self.short, 10), repeat(self.long))
+        stop: Stop | None = None
+        while stop is None:
+            shift -= next(steps)
             answer = float(score(draw(shift))[k])
-            if (found := self._stop(shift, (start, before, answer))) is not None:
-                stop = found
-                break
-            before = answer
+            stop, before = self._stop(shift, (start, before, answer)), answer
         return shifted(draw, score, np.linspace(0.0, shift, 11), stop)
-
-    def _steps(self) -> Iterator[float]:
-        return chain(repeat(self.short, 10), repeat(self.long))
 
     def _stop(self, shift: float, answers: tuple[float, float, float]) -> Stop | None:
         start, before, answer = answers
