@@ -26,7 +26,7 @@ def test_every_form_answers_alike(tmp_path: Path) -> None:
     weights = load_file(tmp_path / "weights.safetensors")
     torch.testing.assert_close(weights["inner.1.weight"], inner.weight.detach())
     x = 2 * one.example()[0] / 4095 - 1
-    np.testing.assert_allclose(one.answer(), (torch.tanh(inner(x)).detach() + 1) * 127.5, atol=1e-3)
+    np.testing.assert_allclose(one.answer, (torch.tanh(inner(x)).detach() + 1) * 127.5, atol=1e-3)
 
 
 def test_a_network_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_network_that_cannot_be_written_is_named(tmp_path: Path) -> None:
             raise ValueError("odd")
 
     with pytest.raises(ValueError, match="odd"):
-        made(Odd()).answer()
+        _ = made(Odd()).answer
 
     class Fickle(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -51,8 +52,9 @@ class Portable:
     """What goes in, each with an example: the first axis is the batch."""
     gives: Port
 
+    @cached_property
     def answer(self) -> np.ndarray:
-        """Return what the network gives for its example."""
+        """What the network gives for its example."""
         with torch.no_grad():
             return np.asarray(self.net(*self.example()).cpu().numpy())
 
@@ -103,15 +105,15 @@ def write_copies(one: Portable, folder: Path, forms: Sequence[Form]) -> tuple[st
     AliterError
         If the network cannot be written so, or a copy answers otherwise.
     """
+    if missing := [name for name in _FOR_ONNX if "onnx" in forms and find_spec(name) is None]:
+        raise RequestError(f"expected {', '.join(missing)} for ONNX, found none; install aliter[onnx]")
     tensors = {
         f"{name}.{key}": value.detach().cpu().contiguous().clone()
         for name, net in one.weights.items()
         for key, value in net.state_dict().items()
     }
     (folder / "weights.safetensors").write_bytes(save(tensors, {"format": "pt"}))
-    if missing := [name for name in _FOR_ONNX if "onnx" in forms and find_spec(name) is None]:
-        raise RequestError(f"expected {', '.join(missing)} for ONNX, found none; install aliter[onnx]")
-    expected, example = one.answer(), one.example()
+    expected, example = one.answer, one.example()
     names = []
     for form in forms:
         name, write, read = _FORMS[form]

@@ -13,6 +13,7 @@ import torch
 
 from aliter.core.errors import RequestError, RunError
 from aliter.core.yaml import write_yaml
+from aliter.data.convert import beside
 from aliter.data.run import Run
 from aliter.nets.portable import ONNX_OPSET, Axis, Form, Port, Portable, write_copies
 from aliter.workflows import WORKFLOWS, name_of, read, workflow
@@ -59,26 +60,26 @@ def export(
     found: Mapping[str, Portable] = import_module(f"{WORKFLOWS[name]}.export").portables(config, run)
     if not found:
         raise RequestError(f"{path}: expected networks that this run trained, found none: all were given")
-    written = {}
-    for which, one in found.items():
-        folder = out / which
-        folder.mkdir(parents=True)
-        copies = write_copies(one, folder, ("script", *more))
-        arrays = _write_example(one, folder)
-        texts = {
-            "config.yaml": write_yaml(config.model_dump(mode="json")),
-            "README.md": _words(which, one, run),
-        }
-        for file, text in texts.items():
-            (folder / file).write_text(text, encoding="utf-8")
-        described = _description(which, one, folder) | _owed(run, stated)
-        (folder / "rdf.yaml").write_text(write_yaml(described), encoding="utf-8")
-        written[which] = (*copies, *arrays, *texts, "rdf.yaml")
+    papers, written = tuple(cite(run)), {}
+    with beside(out) as part:
+        for which, one in found.items():
+            folder = part / which
+            folder.mkdir()
+            copies = write_copies(one, folder, ("script", *more))
+            arrays = _write_example(one, folder)
+            texts = {
+                "config.yaml": write_yaml(config.model_dump(mode="json")),
+                "README.md": _words(which, one, run, papers),
+                "rdf.yaml": write_yaml(_description(which, one, folder) | _owed(papers, stated)),
+            }
+            for file, text in texts.items():
+                (folder / file).write_text(text, encoding="utf-8")
+            written[which] = (*copies, *arrays, *texts)
     return written
 
 
 def _write_example(one: Portable, folder: Path) -> tuple[str, ...]:
-    arrays = {port.name: array for port, array in one.takes.items()} | {one.gives.name: one.answer()}
+    arrays = {port.name: array for port, array in one.takes.items()} | {one.gives.name: one.answer}
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     return tuple(f"{name}.npy" for name in arrays)
@@ -97,19 +98,19 @@ def _description(which: str, one: Portable, folder: Path) -> dict[str, Any]:
         "description": one.says,
         "documentation": "README.md",
         "inputs": [_port(port, array, folder) for port, array in one.takes.items()],
-        "outputs": [_port(one.gives, one.answer(), folder)],
+        "outputs": [_port(one.gives, one.answer, folder)],
         "weights": weights,
         "tags": ["aliter", which],
         "config": {"aliter": {"version": version("aliter"), "config": "config.yaml"}},
     }
 
 
-def _owed(run: Run, stated: Stated) -> dict[str, Any]:
+def _owed(papers: Sequence[str], stated: Stated) -> dict[str, Any]:
     """Return who made a network, what it stands on, and what may be done with it."""
-    papers = {url: paper for paper in cite(run) if (url := _url(paper))}
+    found = {url: paper for paper in papers if (url := _url(paper))}
     return {
         "authors": [{"name": author} for author in stated.authors],
-        "cite": [{"text": paper, "url": url} for url, paper in papers.items()],
+        "cite": [{"text": paper, "url": url} for url, paper in found.items()],
         **({"license": stated.licence} if stated.licence else {}),
     }
 
@@ -149,9 +150,9 @@ def _url(paper: str) -> str | None:
     return f"https://arxiv.org/abs/{rest.split()[0].rstrip('.,;')}" if there else None
 
 
-def _words(which: str, one: Portable, run: Run) -> str:
+def _words(which: str, one: Portable, run: Run, papers: Sequence[str]) -> str:
     """Return what a reader should know, as Markdown."""
-    ports = [(port, array, "in") for port, array in one.takes.items()] + [(one.gives, one.answer(), "out")]
+    ports = [(port, array, "in") for port, array in one.takes.items()] + [(one.gives, one.answer, "out")]
     rows = (
         (
             port.name,
@@ -179,7 +180,7 @@ def _words(which: str, one: Portable, run: Run) -> str:
         "All figures of that run, with the number of images behind each.",
         _table(("figure", "value", "images", "note"), figures),
         "# Papers",
-        "\n".join(f"- {paper}" for paper in cite(run)),
+        "\n".join(f"- {paper}" for paper in papers),
     )
     return "\n\n".join(parts) + "\n"
 
