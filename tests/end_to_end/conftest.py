@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,8 +16,10 @@ import pytest
 import torch
 import yaml
 
+from aliter.core.spec import Spec
 from aliter.data import layout, ledger
 from aliter.data.run import Run
+from aliter.workflows.check import check
 from aliter.workflows.export import export
 
 MICRO = """
@@ -146,3 +148,19 @@ def left_by(run: Run) -> dict[str, int]:
                 name = path.relative_to(store).as_posix()
                 found[stage] += layout.array(layout.open_store(store), name).nbytes
     return found
+
+
+def assert_as_checked(config: Spec, run: Run, fits: Sequence[str], tmp_path: Path) -> None:
+    """Compare what a check says of ``config`` with what its finished ``run`` took; ``fits`` are the stages that fit."""
+    told = {one.name: one.cost for one in check(config, tmp_path / "run").stages}
+    learned = {name: [row["step"] for row in run.metrics(name)][-1] for name in fits}
+    assert not list(tmp_path.iterdir())
+    assert {name: cost.steps for name, cost in told.items() if cost.steps} == learned
+    sizes = left_by(run)
+    assert sum(cost.disk for cost in told.values()) == pytest.approx(sum(sizes.values()), rel=0.15)
+    # Pictures of noise, which is what networks draw at first, are larger than those of cells.
+    page = sizes.pop("report")
+    assert page <= told["report"].disk <= 2 * page
+    for name, size in sizes.items():
+        assert told[name].disk == pytest.approx(size, rel=0.1, abs=30_000), name
+    assert all(cost.seconds > 0 and cost.memory > 0 for cost in told.values())

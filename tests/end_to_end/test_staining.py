@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.end_to_end.conftest import Taken, left_by
+from tests.end_to_end.conftest import Taken, assert_as_checked
 
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
 from aliter.ops.intensity import pearson
-from aliter.workflows.check import check
 from aliter.workflows.stage import due, run_stages
 from aliter.workflows.staining import STAGES, Config
 from aliter.workflows.staining.evaluate import ORACLE, methods_of, predicted, rows_of
@@ -135,15 +134,4 @@ def test_the_networks_that_stain_can_be_taken_elsewhere(run: Run, taken: Taken) 
 def test_steps_and_disk_are_as_a_check_says_before(run: Run, tmp_path: Path) -> None:
     config = Config.read(TINY)
     assert isinstance(config, Config)
-    told = {one.name: one.cost for one in check(config, tmp_path / "run").stages}
-    learned = {name: [row["step"] for row in run.metrics(name)][-1] for name in ("regress", "translate")}
-    assert not list(tmp_path.iterdir())
-    assert {name: cost.steps for name, cost in told.items() if cost.steps} == learned
-    sizes = left_by(run)
-    assert sum(cost.disk for cost in told.values()) == pytest.approx(sum(sizes.values()), rel=0.15)
-    # Pictures of noise, which is what networks draw at first, are larger than those of cells.
-    page = sizes.pop("report")
-    assert page <= told["report"].disk <= 2 * page
-    for name, size in sizes.items():
-        assert told[name].disk == pytest.approx(size, rel=0.1, abs=30_000), name
-    assert all(cost.seconds > 0 and cost.memory > 0 for cost in told.values())
+    assert_as_checked(config, run, ("regress", "translate"), tmp_path)
