@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from aliter.core.errors import DataError, RequestError
@@ -28,13 +29,15 @@ from aliter.workflows.concepts.gather import tiles_of
 from aliter.workflows.concepts.outcome import Subject, covering, near_box
 from aliter.workflows.concepts.patches import Patches, Segmenting, activations, cut, kinds_of, pooled
 from aliter.workflows.concepts.push import Loom, Place, Push, mask_of
+from aliter.workflows.concepts.shift import Shifting
 from aliter.workflows.concepts.sitter import Sitter
 from aliter.workflows.concepts.way import FIRST_BEND, way
 from aliter.workflows.stage import due, run_stages
 
 NET = FasterRCNN(levels=(1, 2), pyramid=8, head=8, anchors_px=(12.0, 20.0, 40.0), proposals=12)
 LAYER1, LAYER2 = "backbone.body.layer1", "backbone.body.layer2"
-MIDOG = Path(__file__).parents[2] / "configs" / "concepts" / "midog.yaml"
+CONFIGS = Path(__file__).parents[2] / "configs" / "concepts"
+DEMO, MIDOG = CONFIGS / "demo.yaml", CONFIGS / "midog.yaml"
 PLACE = (20.0, 20.0, 40.0, 40.0)
 
 
@@ -224,8 +227,25 @@ def test_pushes_are_told_apart_by_name() -> None:
         Push(bend=None),
         Push(gradient="encoder"),
         Push(mode="sum", concepts={LAYER2: {"top": 1.0}}),
+        Push(concepts={LAYER1: {}}, within="everywhere"),
+        Push(concepts={LAYER2: {}}, within="everywhere"),
+        Push(concepts={LAYER1: {}, LAYER2: {}}),
+        Push(dilate=2, label="wide"),
     ]
-    assert len({one.name for one in pushes}) == len(pushes)
+    assert len({one.name for one in Shifting(pushes=pushes).pushes}) == len(pushes)
+    assert [one.name for one in pushes[6:]] == [
+        "grad at layer1, everywhere",
+        "grad at layer2, everywhere",
+        "grad at layer1+layer2",
+        "wide",
+    ]
+    with pytest.raises(ValidationError, match="found 'grad' twice; give one a label"):
+        Shifting(pushes=(Push(), Push(dilate=1)))
+
+
+def test_pushes_as_shipped_are_called_as_they_were() -> None:
+    shipped = Config.read(DEMO).shift.pushes
+    assert [one.name for one in shipped] == ["grad", "grad, everywhere", "sum top", "cav top"]
 
 
 def test_a_margin_around_a_box_is_cut_off_at_the_border() -> None:

@@ -34,7 +34,8 @@ class Push(Spec):
 
     mode: Mode = "grad"
     concepts: dict[str, dict[str, float]] = {}
-    """Layer, concept and weight; ``top`` is the concept that stands out most in its layer. Empty: none."""
+    """Layer, concept and weight; ``top`` is the concept that stands out most in its layer. A layer without any is where
+    the gradient is taken and the shift inserted; empty: at the layer that is decoded."""
     gradient: Literal["decoder", "encoder"] = "decoder"
     """Whether the gradient is taken through the decoder and the whole detector, or in the detector's own maps."""
     within: Literal["box", "pixels", "everywhere"] = "box"
@@ -46,15 +47,21 @@ class Push(Spec):
     """Factor by which the shift grows until the gradient is taken anew, where it stands; None: never, as published."""
     alpha: float = 1.0
     """Weight of the concept where it is added to the gradient."""
+    label: str = ""
+    """What pages and files call it; empty: what it does, in words."""
 
     @property
     def name(self) -> str:
         """What pages and files call it."""
+        if self.label:
+            return self.label
         concepts = [f"{name}" for layer in self.concepts.values() for name in layer]
+        bare = [layer.rpartition(".")[2] for layer, named in self.concepts.items() if not named]
+        at = f" at {'+'.join(bare)}" if bare else ""
         where = "" if self.within == "box" else f", {self.within}"
         taken = "" if self.gradient == "decoder" or self.mode == "cav" else ", own gradient"
         straight = ", straight" if self.bend is None and self.mode != "cav" else ""
-        return f"{self.mode}{' ' + '+'.join(concepts) if concepts else ''}{taken}{straight}{where}"
+        return f"{self.mode}{' ' + '+'.join(concepts) if concepts else ''}{at}{taken}{straight}{where}"
 
     @property
     def bends(self) -> float | None:

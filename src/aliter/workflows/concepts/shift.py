@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import NonNegativeFloat, NonNegativeInt
+from pydantic import NonNegativeFloat, NonNegativeInt, model_validator
 
 from aliter.core.errors import DataError
 from aliter.core.progress import progress
@@ -57,6 +57,13 @@ class Shifting(Spec):
     up: LatentShift = LatentShift(target=0.8, first=0.02, bisections=20)
     margin_px: NonNegativeFloat = 8.0
     """How far beyond its box a change still counts as local."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Shifting":
+        names = [push.name for push in self.pushes]
+        if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+            raise ValueError(f"expected pushes of different names, found '{twice[0]}' twice; give one a label")
+        return self
 
 
 def shift(config: "Config", run: Run) -> None:
