@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from aliter.core.errors import DataError
-from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, min_norm_weights, pareto_front
+from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, min_norm_weights, most_real, pareto_front
 
 few = settings(max_examples=60, deadline=None)
 gradients = st.tuples(*[arrays(np.float64, 4, elements=st.integers(-3, 3).map(float))] * 2)
@@ -87,7 +87,13 @@ def test_the_volume_is_that_of_many_small_squares() -> None:
     assert hypervolume(points, (1.0, 1.0)) == pytest.approx(beaten.mean(), abs=2e-3)
 
 
+@pytest.mark.parametrize(("near", "index"), [(0.3, 1), (0.2, 1), (0.19, 3), (0.05, 3), (0.01, 3), (0.5, 4)])
+def test_the_most_real_of_those_near_enough_or_else_the_nearest(near: float, index: int) -> None:
+    assert most_real(POINTS, near) == index
+
+
 def test_no_point_at_all_has_no_knee() -> None:
-    with pytest.raises(DataError, match="expected points to choose from"):
-        knee(np.full((3, 2), np.nan))
+    for choose in (knee, lambda points: most_real(points, 0.5)):
+        with pytest.raises(DataError, match="expected points to choose from"):
+            choose(np.full((3, 2), np.nan))
     assert hypervolume(np.full((3, 2), np.nan), (1.0, 1.0)) == 0

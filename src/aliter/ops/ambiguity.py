@@ -84,11 +84,32 @@ def knee(points: Real[np.ndarray, "N 2"]) -> tuple[int, float]:
     ----------
     Zeleny 1974, A concept of compromise solutions and the method of the displaced ideal.
     """
-    front = pareto_front(points)
-    if not len(front):
-        raise DataError("expected points to choose from, found none without a NaN; look at what was measured")
-    values = np.asarray(points, dtype=float)[front]
+    front, values = _front(points)
     low, span = values.min(axis=0), np.ptp(values, axis=0)
     distance = np.linalg.norm((values - low) / np.where(span > 0, span, 1.0), axis=1)
     best = int(np.argmin(distance))
     return int(front[best]), float(distance[best])
+
+
+def most_real(points: Real[np.ndarray, "N 2"], near: float) -> int:
+    """Return the index of the lowest first value among the points whose second is at most ``near``.
+
+    If there is none, that of the lowest second value; the first of equals. Points with a NaN are left out.
+
+    Raises
+    ------
+    DataError
+        If no point is without a NaN.
+    """
+    front, values = _front(points)
+    enough = values[:, 1] <= near
+    best = np.where(enough, values[:, 0], np.inf) if enough.any() else values[:, 1]
+    return int(front[np.argmin(best)])
+
+
+def _front(points: Real[np.ndarray, "N 2"]) -> tuple[Int[np.ndarray, " front"], Float[np.ndarray, "front 2"]]:
+    """Return the indices of the front, and its points; refuse to find none."""
+    front = pareto_front(points)
+    if not len(front):
+        raise DataError("expected points to choose from, found none without a NaN; look at what was measured")
+    return front, np.asarray(points, dtype=float)[front]

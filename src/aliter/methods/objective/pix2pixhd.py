@@ -33,7 +33,9 @@ class Pix2PixHD(Spec):
     matching: NonNegativeFloat = 10.0
     """Weight of the distance of features: higher is closer to the truth, smoother, invents less."""
     pixel: NonNegativeFloat = 0.0
-    """Weight of the mean absolute error; 0 as published."""
+    """Weight of the error of single pixels; 0 as published."""
+    error: Literal["absolute", "squared"] = "absolute"
+    """That error: the first draws to the median of what a pixel may be, the second to its mean."""
     perceptual: NonNegativeFloat = 10.0
     """Weight of the distance as a network that has learned to see has it, where there is one: ``perception``."""
     moves: tuple[Literal["generator", "enhancer"], ...] = ("generator",)
@@ -63,7 +65,8 @@ class Pix2PixHD(Spec):
                 real = discriminator(torch.cat([x, stain], 1))
             terms["matching"] = self.matching * feature_matching(real, fake)
         if self.pixel:
-            terms["pixel"] = self.pixel * F.l1_loss(image, stain)
+            error = F.l1_loss if self.error == "absolute" else F.mse_loss
+            terms["pixel"] = self.pixel * error(image, stain)
         if "perception" in nets and self.perceptual:
             with torch.no_grad():
                 seen = nets["perception"](stain)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from torch import nn
 
 from aliter.core.errors import RequestError
@@ -15,7 +15,7 @@ from aliter.core.spec import Spec
 from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.layout import IMAGE
 from aliter.data.run import Figure, Run
-from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, pareto_front
+from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, most_real, pareto_front
 from aliter.ops.classification import wilson
 from aliter.workflows.boundary.classify import BAND, between_of, in_band, names_of
 from aliter.workflows.boundary.confuse import Attempt, Weight, attempts_of
@@ -32,7 +32,7 @@ _WORST_CONFUSION = 0.5
 
 
 class Selecting(Spec):
-    """Which generator is taken: the knee of the front of all epochs, unless one is named."""
+    """Which generator is taken: the knee of the front of all epochs, unless it is named, or what is near enough."""
 
     classifier: str | None = None
     """Only attempts on this one."""
@@ -42,6 +42,9 @@ class Selecting(Spec):
     """Only attempts with this weight."""
     epoch: PositiveInt | None = None
     """Only this epoch of step 2."""
+    near: PositiveFloat | None = None
+    """Mean distance from undecided that will do: the most real epoch that comes so near is taken; if none does, the
+    nearest. None: the knee."""
     count: PositiveInt = 2000
     """Images that are drawn of either generator."""
     seed: int = 0
@@ -103,7 +106,7 @@ def choice_of(config: "Config", run: Run) -> Choice:
             f"attempts are {', '.join(one.name for one in attempts_of(config))}"
         )
     points = np.array([row for _, _, row in found])
-    index = knee(points)[0]
+    index = knee(points)[0] if wanted.near is None else most_real(points, wanted.near)
     return Choice(found[index][0], found[index][1], points, index)
 
 
