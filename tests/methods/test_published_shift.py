@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from aliter.core.errors import RequestError
 from aliter.methods.walk.published_shift import FirstShift, PublishedShift
 
 
@@ -58,3 +59,17 @@ def test_the_first_search_takes_ten_short_steps_and_then_long_ones() -> None:
     assert (found.stop, found.walk.setting[-1]) == ("target", -8.0)
     found = FirstShift()(draw, falling(0.001, [], -4.2))
     assert (found.stop, found.walk.setting[-1]) == ("rise", -5.0)
+
+
+@pytest.mark.parametrize("search", [PublishedShift(largest_change=1e9), FirstShift()], ids=lambda one: one.kind)
+def test_a_unit_counts_in_other_steps_and_nothing_goes_up(search: PublishedShift | FirstShift) -> None:
+    plain = search(draw, falling(0.02, []))
+    scaled = search.model_copy(update={"unit": 0.5})(draw, falling(0.04, []))
+    assert scaled.stop == plain.stop == "target"
+    np.testing.assert_allclose(scaled.walk.setting, plain.walk.setting / 2)
+    np.testing.assert_allclose(scaled.walk.score, plain.walk.score)
+    assert search.leads(0.9, -1)
+    assert not search.leads(0.9, 1)
+    assert not search.leads(0.04, -1)
+    with pytest.raises(RequestError, match="goes down only"):
+        search(draw, falling(0.02, []), 1, 1)

@@ -29,7 +29,7 @@ from aliter.workflows.concepts.gather import tiles_of
 from aliter.workflows.concepts.outcome import Subject, covering, near_box
 from aliter.workflows.concepts.patches import Patches, Segmenting, activations, cut, kinds_of, pooled
 from aliter.workflows.concepts.push import Loom, Place, Push, mask_of
-from aliter.workflows.concepts.shift import Shifting
+from aliter.workflows.concepts.shift import Shifting, _walked
 from aliter.workflows.concepts.sitter import Sitter
 from aliter.workflows.concepts.way import FIRST_BEND, way
 from aliter.workflows.stage import due, run_stages
@@ -138,6 +138,25 @@ def test_a_bent_walk_changes_no_other_cell_no_weight_and_where_asked_no_other_pi
     assert not torch.equal(plain, moved)
     assert torch.equal(plain[:, far], moved[:, far]) == (within == "pixels")
     assert fingerprint(loom.detector) == before
+
+
+@pytest.mark.parametrize("kind", ["published_shift", "first_shift"])
+def test_a_published_search_goes_down_and_has_reached_what_it_asks_for_where_the_fall_ends_it(
+    tiles: Tiles, loom: Loom, kind: str, tmp_path: Path
+) -> None:
+    config, subject = micro(), Subject(0, PLACE, PLACE, False, ())
+    run = SimpleNamespace(device="cpu", save=lambda *given: None, folder=tmp_path, facts={"encoder": ""})
+    for fall, largest, stop in ((5e-5, 1000.0, "target"), (0.4, 30.0, "largest shift")):
+        down = {"kind": kind, "unit": 0.005, "fall": fall, "largest": largest}
+        asked = Shifting.model_validate({"score": "box", "down": down})
+        sitter = Sitter(config.model_copy(update={"shift": asked}), run, tiles, loom, 0, subject)
+        assert sitter.allows
+        (one,) = _walked(sitter, Push(bend=None))
+        assert (one.stop, one.target, one.reached) == (stop, None, stop == "target")
+        assert one.shift < 0
+        assert one.end < one.drawn
+    with pytest.raises(ValidationError, match=f"latent_shift; found {kind}, which goes down only"):
+        Shifting.model_validate({"up": {"kind": kind}})
 
 
 def sitter_of(tiles: Tiles, loom: Loom) -> Sitter:

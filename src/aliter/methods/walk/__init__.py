@@ -11,17 +11,27 @@ from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.methods.walk.published_shift import FirstShift, PublishedShift
 from aliter.methods.walk.published_sweep import PublishedSweep
 
-__all__ = ["FirstShift", "LatentShift", "MaskSweep", "PublishedShift", "PublishedSweep", "Sweep", "examples"]
+__all__ = ["FirstShift", "LatentShift", "MaskSweep", "PublishedShift", "PublishedSweep", "Shift", "Sweep", "examples"]
 
 
-def _kind(value: Any) -> str:
-    """Return what ``value`` asks for: a mask sweep, if it does not say."""
-    kind = value.get("kind", "mask_sweep") if isinstance(value, Mapping) else getattr(value, "kind", "")
-    return str(kind)
+def _kind_or(default: str) -> Discriminator:
+    """Return what tells kinds apart; a value that does not say is of the ``default`` kind."""
+
+    def kind(value: Any) -> str:
+        return str(value.get("kind", default) if isinstance(value, Mapping) else getattr(value, "kind", ""))
+
+    return Discriminator(kind)
 
 
+Shift = Annotated[
+    Annotated[LatentShift, Tag("latent_shift")]
+    | Annotated[PublishedShift, Tag("published_shift")]
+    | Annotated[FirstShift, Tag("first_shift")],
+    _kind_or("latent_shift"),
+]
+"""How the end of a shift is sought: called as ``(draw, score, k, sign) -> Shifted``."""
 Sweep = Annotated[
-    Annotated[MaskSweep, Tag("mask_sweep")] | Annotated[PublishedSweep, Tag("published_sweep")], Discriminator(_kind)
+    Annotated[MaskSweep, Tag("mask_sweep")] | Annotated[PublishedSweep, Tag("published_sweep")], _kind_or("mask_sweep")
 ]
 """How masks are grown from an attribution: called as ``(score, x, counterfactual, attribution, target) -> Walk``."""
 

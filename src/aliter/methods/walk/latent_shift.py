@@ -58,6 +58,10 @@ class LatentShift(Spec):
     bisections: PositiveInt = 40
     """Times at most that a shift is halved in."""
 
+    def leads(self, start: float, sign: Literal[-1, 1]) -> bool:
+        """Return whether there is a way to go: whether an answer lies on the far side of the target."""
+        return start < self.target if sign > 0 else start > self.target
+
     def __call__(self, draw: Draw, score: Score, k: int = 1, sign: Literal[-1, 0, 1] = 0) -> Shifted:
         """Return the walk of ``draw`` from shift 0 until answer ``k`` of ``score`` is the target.
 

@@ -48,7 +48,8 @@ class Outcome:
     drawn: float
     """Score in what is drawn of it, unshifted."""
     end: float
-    target: float
+    target: float | None
+    """None where a published search has none."""
     matched: float
     """Score of the detection that covers the place at the end, 0 if there is none."""
     box: float
@@ -64,8 +65,8 @@ class Outcome:
 
     @property
     def reached(self) -> bool:
-        """Whether the score is within 0.02 of the target."""
-        return abs(self.end - self.target) <= 0.02
+        """Whether the score is within 0.02 of the target; without one, whether the fall that was asked for ended it."""
+        return self.stop == "target" if self.target is None else abs(self.end - self.target) <= 0.02
 
 
 @torch.no_grad()
@@ -112,7 +113,7 @@ class Asked:
     tile: str
     """Id of its tile."""
     push: str
-    target: float
+    target: float | None
     margin_px: float
 
 

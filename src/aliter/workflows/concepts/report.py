@@ -184,7 +184,7 @@ def _items(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]
                 "tile": one.tile,
                 "score of the tile": f"{one.start:.3f}",
                 "found again at the end": f"{one.matched:.3f}",
-                "target": f"{one.target:g}",
+                "target": "none: a published search" if one.target is None else f"{one.target:g}",
                 "monotonicity": f"{one.monotonicity:.2f}",
             },
             caption="A look-alike, pushed up." if one.rise else "A detection, pushed down.",

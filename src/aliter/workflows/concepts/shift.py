@@ -17,6 +17,7 @@ from aliter.core.walk import Walk
 from aliter.data.boxes import LOOK_ALIKE
 from aliter.data.run import Figure, Run
 from aliter.data.tiles import Tiles
+from aliter.methods.walk import Shift
 from aliter.methods.walk.latent_shift import LatentShift
 from aliter.nets.decoder import Encoder
 from aliter.workflows.concepts.decode import decoder_of, require_agreement
@@ -34,7 +35,7 @@ from aliter.workflows.concepts.outcome import (
 )
 from aliter.workflows.concepts.push import Loom, Push
 from aliter.workflows.concepts.sitter import Sitter
-from aliter.workflows.concepts.way import way
+from aliter.workflows.concepts.way import FIRST_BEND, way
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
@@ -53,13 +54,19 @@ class Shifting(Spec):
     score: Literal["matched", "box"] = "matched"
     """What is to reach the target: the score of the detection that covers the subject, wherever it is read, 0 if there
     is none; or the score in its proposal, which may fall while the detector finds it from another."""
-    down: LatentShift = LatentShift(target=0.2, first=0.02, bisections=20)
-    up: LatentShift = LatentShift(target=0.8, first=0.02, bisections=20)
+    down: Shift = LatentShift(target=0.2, first=0.02, bisections=20)
+    """How far detections go down; a published search has no target: it has reached what it asks for where it ends with
+    the fall that it asks for."""
+    up: Shift = LatentShift(target=0.8, first=0.02, bisections=20)
+    """How far look-alikes go up, by a search that can."""
     margin_px: NonNegativeFloat = 8.0
     """How far beyond its box a change still counts as local."""
 
     @model_validator(mode="after")
-    def _distinct(self) -> "Shifting":
+    def _sound(self) -> "Shifting":
+        if not isinstance(self.up, LatentShift):
+            found = f"{self.up.kind}, which goes down only"
+            raise ValueError(f"up: expected a search that can go up, latent_shift; found {found}")
         names = [push.name for push in self.pushes]
         if twice := [name for place, name in enumerate(names) if name in names[:place]]:
             raise ValueError(f"expected pushes of different names, found '{twice[0]}' twice; give one a label")
@@ -130,7 +137,7 @@ def _walked(sitter: Sitter, push: Push) -> list[Outcome]:
     at = way(partial(sitter.onward, push=push), push.bends)
 
     try:
-        at(sitter.search.first)
+        at(-FIRST_BEND)
     except DataError:
         return []
 
@@ -185,6 +192,8 @@ def _figures(choice: Shifting, outcomes: list[Outcome], allowed: int) -> list[Fi
             continue
         crossed = sum(one.stop in ("target", "jump") for one in mine)
         note = f"of {allowed} that can be walked; the score crosses it within the bounds for {crossed}"
+        if choice.down.target is None:
+            note += "; down, the search has no target: it is reached where the score has fallen as far as is asked for"
         reached = sum(one.reached for one in mine) / allowed
         figures.append(Figure(f"target reached, {push.name}", reached, allowed, note=note))
         for name, label in (

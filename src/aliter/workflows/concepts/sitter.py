@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aliter.data.run import Run
 from aliter.data.tiles import Tiles
-from aliter.methods.walk.latent_shift import LatentShift
+from aliter.methods.walk import Shift
 from aliter.workflows.concepts.outcome import Subject, box_scores, covering, matched_scores, near_box
 from aliter.workflows.concepts.push import Loom, Place, Push, shifts_of
 from aliter.workflows.concepts.way import Values
@@ -32,7 +32,7 @@ class Sitter:
     subject: Subject
 
     @property
-    def search(self) -> LatentShift:
+    def search(self) -> Shift:
         """How its target is sought."""
         return self.config.shift.up if self.subject.rise else self.config.shift.down
 
@@ -55,7 +55,7 @@ class Sitter:
     def allows(self) -> bool:
         """Whether its drawing scores on the far side of the target, so that there is a way to go."""
         drawn = float(self.score(self.plain[0].cpu().numpy())[1])
-        return drawn < self.search.target if self.subject.rise else drawn > self.search.target
+        return self.search.leads(drawn, 1 if self.subject.rise else -1)
 
     def frame(self, values: Values, push: Push) -> Float[Tensor, "1 3 H W"]:
         """Return what is drawn, laid over the unshifted drawing if only pixels near the box may change."""
