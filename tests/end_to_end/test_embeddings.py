@@ -12,6 +12,8 @@ from aliter.ops.labels import affinities, variation_of_information
 from aliter.workflows.embeddings import STAGES, Config
 from aliter.workflows.embeddings.gather import fields_of
 from aliter.workflows.embeddings.points import clicks_of
+from aliter.workflows.embeddings.rows import described, remembered, rows_of
+from aliter.workflows.embeddings.validate import scores_of
 from aliter.workflows.stage import due, run_stages
 
 TINY = Path(__file__).parents[2] / "configs" / "embeddings" / "tiny.yaml"
@@ -66,6 +68,26 @@ def test_clicks_are_right_distinct_balanced_and_nested(run: Run) -> None:
     assert len({(number, *at) for number, at in zip(clicks.field, clicks.at.tolist(), strict=True)}) == 32
     for count in (8, 16, 32):
         assert clicks.first(count).label.sum() == count // 2
+
+
+def test_what_is_known_of_clicks_is_what_is_known_of_their_fields(run: Run) -> None:
+    features, clicks = ("embedding", "filters"), clicks_of(run, 0)
+    rows = rows_of(run, features, clicks)
+    describe = remembered(run, features, 3)
+    for row, label, number, at in zip(rows.x, rows.y, clicks.field.tolist(), clicks.at.tolist(), strict=True):
+        np.testing.assert_array_equal(row, describe(features, number)[(slice(None), *at)])
+        np.testing.assert_array_equal(row, described(run, features, number)[(slice(None), *at)])
+        assert label == clicks.label[(clicks.field == number) & (clicks.at == at).all(1)]
+
+
+def test_objects_that_no_threshold_changes_are_scored_as_any(run: Run) -> None:
+    fields, name = fields_of(run), "objects/filters, forest/32"
+    truth, found = fields.objects(int(fields.split("test")[0])), run[name][0]
+    other = np.where(found == found.max(), 0, found)
+    both = scores_of([found, found, other, found], truth)
+    alone = [scores_of([one], truth)[0] for one in (found, found, other, found)]
+    np.testing.assert_array_equal(both, alone)
+    assert not np.array_equal(both[1], both[2])
 
 
 def test_the_table_holds_what_was_measured_and_thresholds_are_chosen_on_validation(run: Run) -> None:

@@ -1,5 +1,6 @@
 """Learn the embedding from pairs of views, without labels."""
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,8 @@ from aliter.workflows.embeddings.views import Views, two_views
 if TYPE_CHECKING:
     from aliter.workflows.embeddings import Config
 
+PRETRAINING = "pretraining"
+"""What clocks call learning the embedding."""
 _HELD = 1_000_003
 """Step of the draw that is only looked at: no fit is so long."""
 
@@ -45,7 +48,9 @@ def contrast(config: "Config", run: Run) -> None:
     nets = _build(choice, fields)
     draw = two_views(fields, fields.split("train").tolist(), choice.views, choice.net)
     held = two_views(fields, fields.split("val").tolist(), choice.views, choice.net)
+    start = time.process_time()
     fit(Game(choice.objective, nets, draw, _judge(choice.objective, held, run)), choice.fit, run, "embedding")
+    run.time({"name": PRETRAINING, "seconds": time.process_time() - start})
 
 
 def encoder_of(choice: Contrasting, fields: Fields, run: Run) -> UNet:

@@ -25,6 +25,7 @@ from aliter.report.gallery import Look
 from aliter.report.page import Page, Section, write_page
 from aliter.report.pictures import Picture, Pictures, colour_basis, embedding_colours
 from aliter.report.summary import provenance, stage_tables
+from aliter.workflows.embeddings.contrast import PRETRAINING
 from aliter.workflows.embeddings.gather import fields_of
 from aliter.workflows.embeddings.points import clicks_of
 from aliter.workflows.embeddings.segment import Case, cases_of
@@ -80,8 +81,8 @@ def _costs(run: Run, cases: list[Case]) -> list[Section]:
     found: dict[str, dict[int, list[float]]] = {}
     for case in cases:
         found.setdefault(case.learner.name, {}).setdefault(case.clicks, []).append(clocked[case.name])
-    spent = [float(row["seconds"]) for row in rows if row["stage"] == "contrast" and "name" not in row]
-    before = f" Learning the embedding before took {spent[-1]:.0f} s by the clock." if spent else ""
+    spent = clocked.get(PRETRAINING)
+    before = f" Learning the embedding before took {spent:.0f} s." if spent is not None else ""
     lead = f"Processor time of learning; less where it was stopped and went on.{before}"
     return [Section("What the clicks cost", [cost_curves(found)], lead)]
 

@@ -1,15 +1,21 @@
 """What is known of voxels: features side by side, on one scale."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from math import prod
 
 import numpy as np
 from jaxtyping import Float32, Int
 
 from aliter.data.clicks import Clicks
 from aliter.data.fields import Box
+from aliter.data.images import IN_MEMORY
 from aliter.data.run import Run
 from aliter.workflows.embeddings.embed import Feature
+
+Describe = Callable[[tuple[Feature, ...], int], Float32[np.ndarray, "D *space"]]
+"""Gives the features of a field side by side."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,16 @@ def rows_of(run: Run, features: Sequence[Feature], clicks: Clicks) -> Rows:
     parts = []
     for name in features:
         array = run.array(f"features/{name}")
-        found = [
-            np.asarray(array[(field, slice(None), *at)]) for field, at in zip(clicks.field, clicks.at, strict=True)
-        ]
-        parts.append(_scaled(run, name, np.stack(found, 1)))
+        channels = np.arange(array.shape[1])[:, None]
+        parts.append(_scaled(run, name, np.asarray(array.vindex[(clicks.field, channels, *clicks.at.T)])))
     return Rows(np.concatenate(parts).T.copy(), clicks.label.astype(np.int64))
+
+
+def remembered(run: Run, features: Collection[Feature], fields: int) -> Describe:
+    """Return ``described`` for whole fields; what was read of ``fields`` of them stays, if that is not too much."""
+    voxels = [prod(run.array(f"features/{name}").shape[1:]) for name in features]
+    small = fields * sum(voxels) * np.dtype(np.float32).itemsize <= IN_MEMORY
+    return lru_cache(maxsize=fields if small else 0)(partial(described, run))
 
 
 def _scaled(run: Run, name: Feature, values: Float32[np.ndarray, "D *any"]) -> Float32[np.ndarray, "D *any"]:

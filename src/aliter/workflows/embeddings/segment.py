@@ -29,7 +29,7 @@ from aliter.workflows.embeddings.learners import (
     told_everything,
 )
 from aliter.workflows.embeddings.points import clicks_of
-from aliter.workflows.embeddings.rows import described, rows_of
+from aliter.workflows.embeddings.rows import Describe, remembered, rows_of
 
 if TYPE_CHECKING:
     from aliter.workflows.embeddings import Config
@@ -129,31 +129,32 @@ def _learn(case: Case, config: "Config", run: Run, fields: Fields) -> None:
 
 def _begin(config: "Config", run: Run) -> Compute[Case]:
     fields = fields_of(run)
-    return partial(_foreground, config, run, fields, evaluated(fields))
+    numbers = evaluated(fields)
+    # The cases of a learner follow one another, so all but the first find what they read in memory.
+    describe = remembered(run, config.embed.features, len(numbers))
+    return partial(_foreground, partial(predictor, config, run, fields, describe), numbers)
 
 
-def _foreground(
-    config: "Config", run: Run, fields: Fields, numbers: np.ndarray, case: Case, rows: slice
-) -> dict[str, np.ndarray]:
-    predict = predictor(case, config, run, fields)
+def _foreground(told: Callable[[Case], Predict], numbers: np.ndarray, case: Case, rows: slice) -> dict[str, np.ndarray]:
+    predict = told(case)
     return {"predicted": np.stack([predict(int(number)) for number in numbers[rows]]).astype(np.float16)}
 
 
-def predictor(case: Case, config: "Config", run: Run, fields: Fields) -> Predict:
+def predictor(config: "Config", run: Run, fields: Fields, describe: Describe, case: Case) -> Predict:
     """Return what a learner says of a field."""
     learner = case.learner
     if isinstance(learner, NetLearner):
         return recalled_net(learner, config.contrast, fields, run, case.stem)
     if isinstance(learner, AffinityLearner):
         joint = recalled_head(learner, len(fields.shape), run, case.stem)
-        return lambda number: joint(described(run, learner.features, number)).sigmoid().numpy()
+        return lambda number: joint(describe(learner.features, number)).sigmoid().numpy()
     if isinstance(learner, HeadLearner):
         head = recalled_head(learner, 2, run, case.stem)
-        return lambda number: torch.softmax(head(described(run, learner.features, number)), 0)[1].numpy()
+        return lambda number: torch.softmax(head(describe(learner.features, number)), 0)[1].numpy()
     grown = _grown(case, run)
 
     def said(number: int) -> Float32[np.ndarray, "*space"]:
-        maps = described(run, learner.features, number)
+        maps = describe(learner.features, number)
         rows = np.moveaxis(maps, 0, -1).reshape(-1, len(maps))
         return grown(rows).reshape(maps.shape[1:])
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from functools import partial
 from io import StringIO
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,22 +67,29 @@ def validate(config: "Config", run: Run) -> None:
 
 
 def scores_of(found: Sequence[Integer[np.ndarray, "*space"]], truth: Integer[np.ndarray, "*space"]) -> Scores:
-    """Return all metrics of the objects ``found`` at each threshold."""
-    rows = []
-    for labels in found:
-        inside, wanted = labels > 0, truth > 0
-        union = np.count_nonzero(inside | wanted)
-        rows.append(
-            (
-                *variation_of_information(truth, labels),
-                *rand_split_merge(truth, labels),
-                seg_score(truth, labels),
-                det_score(truth, labels),
-                float(average_precision(truth, labels, [0.5])[0]),
-                np.count_nonzero(inside & wanted) / union if union else float("nan"),
-            )
+    """Return all metrics of the objects ``found`` at each threshold; those that are as before count as before."""
+    rows = [_agreement(found[0], truth)]
+    for before, labels in pairwise(found):
+        rows.append(rows[-1] if np.array_equal(before, labels) else _agreement(labels, truth))
+    return np.stack(rows)
+
+
+def _agreement(
+    labels: Integer[np.ndarray, "*space"], truth: Integer[np.ndarray, "*space"]
+) -> Float64[np.ndarray, " M"]:
+    """Return all metrics."""
+    inside, wanted = labels > 0, truth > 0
+    union = np.count_nonzero(inside | wanted)
+    return np.array(
+        (
+            *variation_of_information(truth, labels),
+            *rand_split_merge(truth, labels),
+            seg_score(truth, labels),
+            det_score(truth, labels),
+            float(average_precision(truth, labels, [0.5])[0]),
+            np.count_nonzero(inside & wanted) / union if union else float("nan"),
         )
-    return np.array(rows, np.float64)
+    )
 
 
 def objects_of(
