@@ -128,12 +128,13 @@ def main(
     assert isinstance(chosen, Config)
     values = chosen.model_dump(mode="json")
     values["points"]["repeats"] = repeats or values["points"]["repeats"]
-    values["images"]["among"] = among or values["images"]["among"]
+    among = values["images"]["among"] = among or values["images"]["among"]
+    kind = "plain" if among == "nothing" else among
     chosen = Config.model_validate(values)
     found = []
     for seed in range(seeds) if only is None else [only]:
         one = with_seed(chosen, seed)
-        name = f"embeddings-{config.stem}-{among or 'plain'}-{seed}"
+        name = f"embeddings-{config.stem}-{kind}-{seed}"
         found.append(measured(one, finished(one, to / name, until="validate")))
     first = chosen.segment.learners[0].name
     for name in metric:
