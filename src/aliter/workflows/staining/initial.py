@@ -16,6 +16,7 @@ _LOOKED_AT = 6
 _CROP_PX, _PERIOD = 128, 16
 _PLAN = {"steps": 600, "size": 4, "channels_last": True, "judge_every": 100, "save_every": 100}
 _FALL = {"after": 300, "over": 300}
+_RATES = {"rate": 4e-4, "betas": [0.5, 0.999], "networks": {"generator": {"rate": 1e-3}}}
 
 
 def fitted(images: Path) -> Fitted:
@@ -46,15 +47,17 @@ def fitted(images: Path) -> Fitted:
         raise RequestError(f"{images}: expected sides of {2 * _PERIOD} pixels or more, found {min(shape)}; join fields")
     values["source"], values["target"] = channels[:1], channels[1:]
     values["regress"] = {
-        "net": {"width": 12, "factors": [2, 2, 2, 2], "norm": "instance", "padding": "same", "features": 1},
+        "net": {"width": 12, "factors": [2, 2, 2, 2], "norm": "batch", "padding": "same", "features": 1},
+        "objective": {"loss": "mse"},
         "crop_px": crop,
         "fit": {**_PLAN, "rate": 2e-3, "fall": _FALL},
     }
     values["translate"] = {
-        "net": {"width": 16, "downs": 2, "blocks": 4},
+        "net": {"width": 16, "downs": 2, "blocks": 4, "norm": "batch", "upsample": "resize"},
         "discriminator": {"width": 16},
+        "objective": {"pixel": 100, "error": "squared"},
         "crop_px": crop,
-        "fit": {**_PLAN, "rate": 4e-4, "betas": [0.5, 0.999], "fall": _FALL},
+        "fit": {**_PLAN, **_RATES, "fall": _FALL},
     }
     values["doubt"] = {"draws": 10}
     said = (
