@@ -14,7 +14,8 @@ from aliter.data.run import Run
 from aliter.methods.objective.detect import Detect
 from aliter.methods.objective.reconstruct import Reconstruct
 from aliter.nets.decoder import Encoder, Mirrored, Upsampling
-from aliter.nets.detector import Detector, FasterRCNN, channels_of, denormalise, normalise
+from aliter.nets.detections import Detector
+from aliter.nets.detector import FasterRCNN, channels_of, denormalise, normalise
 from aliter.nets.layers import inserted, layer, watched
 from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
 
-from aliter.core.errors import DataError
+from aliter.core.errors import DataError, RequestError
 from aliter.core.progress import progress
 from aliter.core.rng import chance
 from aliter.data import layout
-from aliter.data.boxes import Boxes
+from aliter.data.boxes import FIGURE, LOOK_ALIKE, Boxes
 from aliter.data.images import Header, Images, write_images
 from aliter.data.slides import Slide
 
@@ -100,6 +100,32 @@ def write_tiles(slides: Sequence[Slide], cut: Cut, path: Path, source: dict[str,
             )
 
 
+def whole_tiles(path: Path, figure: str) -> "Tiles":
+    """Make tiles of the images with classes in the store at ``path``: each as it is, with one box around all of it.
+
+    It is a figure if it is of the class ``figure``, else a look-alike.
+
+    Raises
+    ------
+    RequestError
+        If there is no such class, or the images are not flat and square.
+    """
+    images = Images(path)
+    if figure not in images.classes:
+        raise RequestError(f"tiles.figure: expected a class, one of {', '.join(images.classes)}; found '{figure}'")
+    if len(images.shape) != 3 or images.shape[1] != images.shape[2]:
+        found = " x ".join(map(str, images.shape[1:]))
+        raise RequestError(f"{path.name}: expected flat images as high as they are wide, found {found}; crop them")
+    root, number, whole = layout.open_store(path, "a"), np.arange(len(images)), (0, 0, *images.shape[:0:-1])
+    table = np.column_stack([number, np.zeros((len(images), 2), np.int64), np.tile(whole, (len(images), 1))])
+    layout.create(root, "places", table.shape, table.dtype, ("index", "field"))[...] = table
+    label = np.where(images.labels == images.classes.index(figure), FIGURE, LOOK_ALIKE).astype(np.uint8)
+    corners = np.tile(np.array(whole, np.float32), (len(images), 1))
+    Boxes(number, corners, label, np.zeros(len(images), np.uint8)).write(path)
+    root.attrs["figure"] = figure
+    return Tiles(path)
+
+
 def counted(slides: Sequence[Slide], cut: Cut) -> Int[np.ndarray, " 3"]:
     """Return how many tiles of ``slides`` there will be to train, to validate and to test."""
     splits = [slides[place.slide].split for number in range(len(slides)) for place in _places(slides, number, cut)]
@@ -157,6 +183,12 @@ class Tiles(Images):
     def places(self) -> Int[np.ndarray, "N 7"]:
         """Of each: slide, y, x, and left, top, right, bottom of what it answers for."""
         return np.asarray(layout.array(self.root, "places")[...])
+
+    @property
+    def figure(self) -> str | None:
+        """The class whose images are figures, where images are tiles as they are."""
+        found = self.root.attrs.get("figure")
+        return None if found is None else str(found)
 
     @cached_property
     def kinds(self) -> UInt8[np.ndarray, "N H W"] | None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
 from aliter.nets.blocks import BatchNorm, convolution
-from aliter.nets.detector import Detector
+from aliter.nets.detections import Detector
 
 
 class Upsampling(Spec):
@@ -29,7 +29,7 @@ class Upsampling(Spec):
     width: PositiveInt = 96
     """Channels of the first convolution; half as many at each size that follows, 16 at least."""
 
-    def build(self, channels: int, stride: int) -> nn.Module:
+    def build(self, channels: int, stride: int, colours: int = 3) -> nn.Module:
         """Return the network from maps of so many ``channels``, a cell for ``stride`` pixels, to colours in [-1, 1].
 
         Raises
@@ -44,7 +44,7 @@ class Upsampling(Spec):
             outer = max(inner // 2, 16)
             layers += [nn.Upsample(scale_factor=2.0), convolution(inner, outer), BatchNorm(outer), nn.ReLU()]
             inner = outer
-        return Decoder(nn.Sequential(*layers, convolution(inner, 3)))
+        return Decoder(nn.Sequential(*layers, convolution(inner, colours)))
 
 
 class Mirrored(Spec):
@@ -61,7 +61,7 @@ class Mirrored(Spec):
     blocks: tuple[PositiveInt, ...] = (3, 6, 4, 3)
     """Bottlenecks of each stage; the last of each narrows, and from the second stage on doubles the size."""
 
-    def build(self, channels: int, stride: int) -> nn.Module:
+    def build(self, channels: int, stride: int, colours: int = 3) -> nn.Module:
         """Return the network from maps of so many ``channels`` to colours; sizes that lack are interpolated.
 
         Raises
@@ -76,7 +76,7 @@ class Mirrored(Spec):
             inner = channels // 2**place
             layers += [_Bottleneck(inner, inner // 4, inner, 1) for _ in range(count - 1)]
             layers.append(_Bottleneck(inner, inner // 4, inner // 2, 2 if place else 1))
-        return Decoder(nn.Sequential(*layers, nn.Conv2d(channels // 2 ** len(self.blocks), 3, 1, bias=False)))
+        return Decoder(nn.Sequential(*layers, nn.Conv2d(channels // 2 ** len(self.blocks), colours, 1, bias=False)))
 
 
 DecoderSpec = Annotated[Upsampling | Mirrored, Field(discriminator="kind")]
@@ -84,13 +84,13 @@ DecoderSpec = Annotated[Upsampling | Mirrored, Field(discriminator="kind")]
 
 
 class Decoder(nn.Module):
-    """Layers that end in three channels, brought to colours in [-1, 1] and to a size."""
+    """Layers that end in colours, brought to [-1, 1] and to a size."""
 
     def __init__(self, layers: nn.Sequential) -> None:
         super().__init__()
         self.layers = layers
 
-    def forward(self, z: Float[Tensor, "B C h w"], side: int) -> Float[Tensor, "B 3 H W"]:
+    def forward(self, z: Float[Tensor, "B C h w"], side: int) -> Float[Tensor, "B K H W"]:
         """Return images of ``side`` pixels."""
         x = 2 * torch.sigmoid(self.layers(z)) - 1
         same = x.shape[-1] == side and x.shape[-2] == side
@@ -98,14 +98,14 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The body of a detector up to the end of a stage; its modules are those of the detector."""
+    """The body of a detector up to the end of a stage, or a layer; its modules are those of the detector."""
 
-    def __init__(self, detector: Detector, stage: int) -> None:
+    def __init__(self, detector: Detector, at: int | str) -> None:
         super().__init__()
-        self.body = detector.body(stage)
+        self.body = detector.body(at)
         self._prepare = detector.prepare
 
-    def forward(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
+    def forward(self, x: Float[Tensor, "B K H W"]) -> Float[Tensor, "B C h w"]:
         """Return what the stage gives for images in [-1, 1]."""
         z: Tensor = self.body(self._prepare(x))
         return z

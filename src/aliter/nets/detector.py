@@ -1,13 +1,12 @@
 """Detectors that find objects in boxes, open to be asked, differentiated and looked into."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
@@ -15,34 +14,13 @@ from aliter.core.errors import DataError, RequestError
 from aliter.core.rng import torch_seed
 from aliter.core.spec import Spec
 from aliter.nets.blocks import BatchNorm
+from aliter.nets.detections import Detections, Detector
 from aliter.ops.boxes import kept_boxes
 
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of the colours that ResNets are shown, by channel, on the scale from 0 to 1."""
 _DEPTHS: Mapping[str, int] = {"resnet18": 1, "resnet34": 1, "resnet50": 4}
 """By how much the last channels of a stage exceed its width."""
-
-
-@dataclass(frozen=True)
-class Detections:
-    """What was found in one image, best first, each with the proposal that it comes from."""
-
-    corners: Float[Tensor, "N 4"]
-    """Left, top, right, bottom, in pixels of the image as it was given."""
-    scores: Float[Tensor, " N"]
-    labels: Int[Tensor, " N"]
-    """Class of each, from 1."""
-    source: Int[Tensor, " N"]
-    """Which proposal each comes from."""
-    proposals: Float[Tensor, "P 4"]
-    """All proposals, in pixels of the image as it was given."""
-    logits: Float[Tensor, "P K"]
-    """Of each proposal and class; 0 is background."""
-
-    @property
-    def boxes(self) -> Float[Tensor, "N 4"]:
-        """The proposals behind what was found: where the scores were read."""
-        return self.proposals[self.source]
 
 
 class FasterRCNN(Spec):
@@ -83,7 +61,7 @@ class FasterRCNN(Spec):
     weights: Path | None = None
     """A file to start from, as torchvision writes it: .pth or .safetensors; a head for other classes is left out."""
 
-    def build(self, classes: int, seed: int) -> "Detector":
+    def build(self, classes: int, seed: int) -> "RegionDetector":
         """Return the network for ``classes``, background among them, its weights drawn from ``seed``.
 
         Raises
@@ -96,19 +74,18 @@ class FasterRCNN(Spec):
             raise RequestError(f"anchors_px: expected {need} sizes, found {len(self.anchors_px)}; give one a level")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_seed(seed, "detector"))
-            net = Detector(_parts(self, classes), self)
+            net = RegionDetector(_parts(self, classes), self)
         if self.weights is not None:
             _load(net, self.weights)
         return net
 
 
-class Detector(nn.Module):
-    """Finds objects in images in [-1, 1]: losses while it learns, detections with their proposals after.
+class RegionDetector(Detector):
+    """Finds objects where it was led to look: losses while it learns, detections with their proposals after.
 
     The network is torchvision's, part by part: names of layers and weights are the same.
     """
 
-    backbone: Any
     rpn: Any
     roi_heads: Any
 
@@ -160,7 +137,7 @@ class Detector(nn.Module):
             found.append(Detections(kept.corners / zoom, kept.scores, kept.labels, kept.source, one / zoom, scored))
         return found
 
-    def body(self, stage: int) -> nn.Sequential:
+    def body(self, at: int | str) -> nn.Sequential:
         """Return the body up to the end of a stage: the very modules of this network, under names of their own.
 
         Raises
@@ -168,11 +145,27 @@ class Detector(nn.Module):
         RequestError
             If the body does not have the stage.
         """
-        wanted = ("conv1", "bn1", "relu", "maxpool", *(f"layer{number}" for number in range(1, stage + 1)))
+        stages = range(1, self._stage(at) + 1)
+        wanted = ("conv1", "bn1", "relu", "maxpool", *(f"layer{number}" for number in stages))
         there: dict[str, nn.Module] = dict(self.backbone.body.named_children())
         if missing := [name for name in wanted if name not in there]:
             raise RequestError(f"expected a stage that the detector has, found {missing[0]}; raise its levels")
         return nn.Sequential(*(there[name] for name in wanted))
+
+    def layer_at(self, at: int | str) -> str:
+        """Return the name of the layer at the end of a stage."""
+        return f"backbone.body.layer{self._stage(at)}"
+
+    def grid(self, at: int | str) -> tuple[int, int]:
+        """Return the channels that a stage gives, and the pixels a cell, of images as the body sees them."""
+        return channels_of(self.choice, self._stage(at)), int(2 ** (self._stage(at) + 1))
+
+    def _stage(self, at: int | str) -> int:
+        if isinstance(at, str):
+            raise RequestError(
+                f"decode.layer: expected a stage of the detector, found '{at}'; set decode.stage instead"
+            )
+        return at
 
     def _features(self, x: Tensor) -> tuple[Any, dict[str, Tensor], list[tuple[int, int]]]:
         from torchvision.models.detection.image_list import ImageList
@@ -239,7 +232,7 @@ def _parts(choice: FasterRCNN, classes: int) -> Any:
     )
 
 
-def _load(net: Detector, path: Path) -> None:
+def _load(net: RegionDetector, path: Path) -> None:
     """Copy the weights in ``path`` into ``net``; those of a head for other classes stay as drawn."""
     from aliter.nets.weights import read_weights
 

@@ -3,7 +3,7 @@
 ``gather`` cuts slides into tiles; ``detect`` trains the detector; ``discover`` finds what recurs in its own features;
 ``score`` tests whether its answer rises along each concept; ``decode`` learns to draw what its frozen body sees;
 ``shift`` pushes one detection along its gradient, a concept, or both, and asks the detector again; ``report`` shows it
-all on one page.
+all on one page. A classifier is a detector of one class whose one box is the whole image.
 
 References
 ----------
@@ -11,7 +11,6 @@ Cohen et al. 2021, Gifsplanation via latent shift: a simple autoencoder approach
 X-rays, arXiv:2102.09475.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag
@@ -28,13 +27,15 @@ from aliter.workflows.concepts.gather import Tiling, gather
 from aliter.workflows.concepts.report import Reporting, report
 from aliter.workflows.concepts.score import score
 from aliter.workflows.concepts.shift import Shifting, shift
+from aliter.workflows.gather import Source
 from aliter.workflows.stage import Stage
 
 
 def _source(value: Any) -> str:
-    if isinstance(value, str | Path):
-        return "path"
-    return "listed" if isinstance(value, Listed) or (isinstance(value, dict) and "slides" in value) else "simulate"
+    if isinstance(value, Listed) or (isinstance(value, dict) and "slides" in value):
+        return "listed"
+    drawn = value.get("simulate") if isinstance(value, dict) else getattr(value, "simulate", None)
+    return "tissue" if drawn == "tissue" else "classes"
 
 
 class Config(Spec):
@@ -42,10 +43,11 @@ class Config(Spec):
 
     workflow: Literal["concepts"] = "concepts"
     images: Annotated[
-        Annotated[Path, Tag("path")] | Annotated[Listed, Tag("listed")] | Annotated[Tissue, Tag("simulate")],
+        Annotated[Source, Tag("classes")] | Annotated[Listed, Tag("listed")] | Annotated[Tissue, Tag("tissue")],
         Discriminator(_source),
     ]
-    """A store of slides with boxes, ``{slides, boxes, format}`` for files with a list, or how to draw slides."""
+    """A store of slides with boxes, ``{slides, boxes, format}`` for files with a list, or how to draw slides; for a
+    classifier, images with classes: a folder for each, a table, a store, digits that come in a package, a simulator."""
     tiles: Tiling = Tiling()
     detect: Detecting = Detecting()
     discover: Discovering = Discovering()

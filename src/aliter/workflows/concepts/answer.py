@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32
 
 from aliter.data.tiles import Tiles
-from aliter.nets.detector import Detector
+from aliter.nets.detections import Detector
 from aliter.nets.layers import inserted, watched
 from aliter.workflows.concepts.detect import Found
 

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, Int
 
+from aliter.core.errors import RequestError
 from aliter.core.progress import progress
 from aliter.core.rng import chance
 from aliter.data.run import Run
 from aliter.data.tiles import Tiles
-from aliter.nets.detector import Detector
+from aliter.nets.detections import Detector
+from aliter.nets.detector import FasterRCNN
+from aliter.nets.whole import WholeImage
 from aliter.workflows.concepts.answer import answer_gradients
 from aliter.workflows.concepts.bench import Bench, Row
 from aliter.workflows.concepts.detect import Found, fresh_detector
@@ -33,11 +36,11 @@ def blank_rows(config: "Config", run: Run, tiles: Tiles, found: Found) -> list[R
     own, pool = Patches.load(run, "patches"), Patches.load(run, "pool")
     members = np.unique(np.concatenate([one.members for one in concepts]))
     chosen = np.sort(chance(choice.seed, "blank").permutation(len(pool))[:_POOL])
-    blank = config.detect.model_copy(update={"net": config.detect.net.model_copy(update={"weights": None})})
+    blank = config.detect.model_copy(update={"net": _unlearned(config.detect.net)})
     rows: list[Row] = []
     with progress("blank", choice.blanks) as advance:
         for network in range(1, choice.blanks + 1):
-            net = fresh_detector(blank, network).to(run.device).eval().requires_grad_(False)
+            net = fresh_detector(blank, tiles, network).to(run.device).eval().requires_grad_(False)
             gradients = answer_gradients(net, tiles, found, layers, choice.answer, run.device)
             seen = _seen(config, net, tiles, own, members)
             around = _seen(config, net, tiles, pool, chosen)
@@ -45,6 +48,25 @@ def blank_rows(config: "Config", run: Run, tiles: Tiles, found: Found) -> list[R
             rows += [benches[one.layer].brief(one, network) for one in concepts]
             advance(1, "")
     return rows
+
+
+def _unlearned(net: FasterRCNN | WholeImage) -> FasterRCNN | WholeImage:
+    """Return the same without weights that were learned before.
+
+    Raises
+    ------
+    RequestError
+        If that cannot be made.
+    """
+    if isinstance(net, FasterRCNN):
+        return net.model_copy(update={"weights": None})
+    if net.learned:
+        raise RequestError(
+            "score.controls: expected a classifier that can be drawn anew with random weights, found one of your own; "
+            "set score.controls: false"
+        )
+    bare = {"weights": None} if "weights" in type(net.of).model_fields else {}
+    return net.model_copy(update={"of": net.of.model_copy(update=bare)})
 
 
 def _seen(

@@ -19,7 +19,7 @@ from aliter.data.tiles import Tiles
 from aliter.methods.objective.reconstruct import Reconstruct
 from aliter.nets.blocks import initialise
 from aliter.nets.decoder import DecoderSpec, Encoder, Upsampling
-from aliter.nets.detector import Detector, channels_of
+from aliter.nets.detections import Detector
 from aliter.ops.detection import iou
 from aliter.ops.intensity import ssim
 from aliter.train.fit import Game, Judge, fit, recall
@@ -40,25 +40,32 @@ class Decoding(Spec):
 
     stage: Annotated[int, Field(ge=1, le=4)] = 2
     """Stage of the body whose maps are decoded; an earlier one gives sharper images."""
+    layer: str | None = None
+    """Of a classifier: the name of the layer instead, such as ``backbone.block1``."""
     net: DecoderSpec = Upsampling()
     objective: Reconstruct = Reconstruct()
     fit: Fit = Fit(steps=600, size=8, rate=2e-3, judge_every=100, save_every=100, keep=1)
     floor: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the detections that must still be found in what was drawn, before any walk is shown."""
 
+    @property
+    def at(self) -> int | str:
+        """Where the maps are that are decoded."""
+        return self.stage if self.layer is None else self.layer
+
 
 def decode(config: "Config", run: Run) -> None:
     """Fit the decoder on the frozen encoder; compare images, and detections, with what was drawn of them."""
     choice, tiles = config.decode, tiles_of(run)
     detector = detector_of(config, run)
-    nets = _nets(choice, detector, config)
+    nets = _nets(choice, detector, tiles.shape[0])
     before = fingerprint(detector)
     game = Game(choice.objective, nets, _draws(tiles), _judge(tiles, run.device))
     fit(game, choice.fit, run, "decoder")
     if fingerprint(detector) != before:
         raise AliterError("the frozen encoder has changed while the decoder learned")
     decoder = decoder_of(config, run, detector)
-    drawn = _drawn(decoder, detector, choice.stage, tiles, tiles.split("test"))
+    drawn = _drawn(decoder, detector, choice.at, tiles, tiles.split("test"))
     run.save("drawn/test", drawn, ("index", "channel", "y", "x"))
     figures = _figures(tiles, drawn)
     agreement, more = _agreement(detector, drawn, tiles, found_of(run, "test", run.facts["threshold"]))
@@ -68,7 +75,7 @@ def decode(config: "Config", run: Run) -> None:
 
 def decoder_of(config: "Config", run: Run, detector: Detector) -> nn.Module:
     """Return the decoder that ``decode`` trained, still."""
-    nets = _nets(config.decode, detector, config)
+    nets = _nets(config.decode, detector, tiles_of(run).shape[0])
     recall({"decoder": nets["decoder"]}, run, "decoder")
     return nets["decoder"].to(run.device)
 
@@ -97,10 +104,10 @@ def fingerprint(net: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _nets(choice: Decoding, detector: Detector, config: "Config") -> dict[str, nn.Module]:
-    decoder = choice.net.build(channels_of(config.detect.net, choice.stage), 2 ** (choice.stage + 1))
+def _nets(choice: Decoding, detector: Detector, colours: int) -> dict[str, nn.Module]:
+    decoder = choice.net.build(*detector.grid(choice.at), colours)
     initialise({"decoder": decoder}, choice.fit.seed)
-    return {"encoder": Encoder(detector, choice.stage), "decoder": decoder}
+    return {"encoder": Encoder(detector, choice.at), "decoder": decoder}
 
 
 def _draws(tiles: Tiles) -> Draw:
@@ -132,10 +139,10 @@ def _judge(tiles: Tiles, device: str) -> Judge:
 
 @torch.no_grad()
 def _drawn(
-    decoder: nn.Module, detector: Detector, stage: int, tiles: Tiles, numbers: Int[np.ndarray, " N"]
-) -> Float32[np.ndarray, "N 3 H W"]:
+    decoder: nn.Module, detector: Detector, at: int | str, tiles: Tiles, numbers: Int[np.ndarray, " N"]
+) -> Float32[np.ndarray, "N C H W"]:
     """Return what is drawn of these tiles, in [-1, 1]."""
-    encoder = Encoder(detector, stage)
+    encoder = Encoder(detector, at)
     parts = []
     device = next(detector.parameters()).device
     for start in range(0, len(numbers), _BATCH):
@@ -144,7 +151,7 @@ def _drawn(
     return np.concatenate(parts)
 
 
-def _flat(x: Float32[np.ndarray, "N 3 H W"]) -> Float32[np.ndarray, "N 3 1 1"]:
+def _flat(x: Float32[np.ndarray, "N C H W"]) -> Float32[np.ndarray, "N C 1 1"]:
     """Return the mean colour of each image: the best that one colour can do."""
     found: np.ndarray = x.mean(axis=(2, 3), keepdims=True)
     return found
@@ -159,7 +166,7 @@ def _psnr(error: float) -> float:
     return float(-10 * np.log10(max(error, 1e-12)))
 
 
-def _figures(tiles: Tiles, drawn: Float32[np.ndarray, "N 3 H W"]) -> list[Figure]:
+def _figures(tiles: Tiles, drawn: Float32[np.ndarray, "N C H W"]) -> list[Figure]:
     x = tiles.signed(tiles.split("test"))
     psnr, plain = _psnr(_error(drawn, x)), _psnr(_error(_flat(x), x))
     similar = [
@@ -175,7 +182,7 @@ def _figures(tiles: Tiles, drawn: Float32[np.ndarray, "N 3 H W"]) -> list[Figure
 
 
 def _agreement(
-    net: Detector, drawn: Float32[np.ndarray, "N 3 H W"], tiles: Tiles, found: Found
+    net: Detector, drawn: Float32[np.ndarray, "N C H W"], tiles: Tiles, found: Found
 ) -> tuple[float, list[Figure]]:
     """Return the share of detections that are found again in what was drawn, and how their scores moved."""
     numbers = tiles.split("test").tolist()

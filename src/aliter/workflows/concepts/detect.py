@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int
-from pydantic import PositiveFloat
+from pydantic import Discriminator, PositiveFloat, Tag
 from torch import nn
 
 from aliter.core.batch import Batch, Draw
@@ -19,12 +19,16 @@ from aliter.data.boxes import FIGURE, LOOK_ALIKE
 from aliter.data.run import Figure, Run
 from aliter.data.splits import SPLITS
 from aliter.data.tiles import Tiles
+from aliter.methods.objective.classify import Classify
 from aliter.methods.objective.detect import Detect
-from aliter.nets.detector import Detector, FasterRCNN
+from aliter.nets.detections import Detector
+from aliter.nets.detector import FasterRCNN
+from aliter.nets.whole import Whole, WholeImage
 from aliter.ops.classification import wilson
 from aliter.ops.detection import average_precision, best_threshold, counted, distinct, froc, iou, matched, nearness
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fit
+from aliter.workflows.classifier import judge, labelled
 from aliter.workflows.concepts.gather import tiles_of
 
 if TYPE_CHECKING:
@@ -36,15 +40,32 @@ _PERIOD_SHARE = 0.5
 IOU = 0.5
 
 
+def _kind(value: Any) -> str:
+    """Return which net is asked for: a detector, if it does not say."""
+    return str(value.get("kind", "faster_rcnn") if isinstance(value, Mapping) else getattr(value, "kind", ""))
+
+
+Net = Annotated[
+    Annotated[FasterRCNN, Tag("faster_rcnn")] | Annotated[WholeImage, Tag("classifier")], Discriminator(_kind)
+]
+"""What is explained: a detector, or a classifier asked about one of its classes."""
+
+
 class Detecting(Spec):
     """The detector and how it learns."""
 
-    net: FasterRCNN = FasterRCNN()
+    net: Net = FasterRCNN()
     objective: Detect = Detect()
+    """Of a detector; a classifier learns by cross-entropy."""
     fit: Fit | None = Fit(steps=400, size=4, rate=1e-3, judge_every=100, save_every=100, keep=1, best=("f1",))
-    """None takes the detector as its weights are: one that was trained before."""
+    """None takes the detector as its weights are: one that was trained before; so does a classifier of one's own."""
     reach_px: PositiveFloat = 8.0
     """Distance of two centres, in pixels of the tile, up to which they are of one object."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is trained here."""
+        return self.fit is not None and not (isinstance(self.net, WholeImage) and self.net.learned)
 
 
 @dataclass(frozen=True)
@@ -79,11 +100,10 @@ class Judged:
 def detect(config: "Config", run: Run) -> None:
     """Fit the detector; choose its threshold on ``val``; save what it finds, score it on ``test``."""
     choice, tiles = config.detect, tiles_of(run)
-    if choice.fit is not None:
-        net = fresh_detector(choice)
-        game = Game(choice.objective, {"detector": net}, _draws(tiles), _judge(tiles, choice, run.device))
-        fit(game, choice.fit, run, "detector")
-    elif choice.net.weights is None:
+    if choice.learns:
+        assert choice.fit is not None
+        fit(_game(choice, tiles, run.device), choice.fit, run, "detector")
+    elif isinstance(choice.net, FasterRCNN) and choice.net.weights is None:
         raise RequestError("detect.fit: expected weights where nothing is learned, found none; set detect.net.weights")
     net = detector_of(config, run)
     seen = {name: judged(net, tiles, tiles.split(name), choice.reach_px, run.device) for name in SPLITS}
@@ -99,15 +119,40 @@ def detect(config: "Config", run: Run) -> None:
 
 def detector_of(config: "Config", run: Run) -> Detector:
     """Return the detector that ``detect`` trained, still."""
-    net = fresh_detector(config.detect)
-    if config.detect.fit is not None:
-        recall({"detector": net}, run, "detector")
+    net = fresh_detector(config.detect, tiles_of(run))
+    if config.detect.learns:
+        recall(_learning(net), run, "detector")
     return net.to(run.device).eval().requires_grad_(False)
 
 
-def fresh_detector(choice: Detecting, more: int = 0) -> Detector:
-    """Return the detector before it learns; ``more`` is added to its seed."""
-    return choice.net.build(2, (choice.fit.seed if choice.fit else 0) + more)
+def fresh_detector(choice: Detecting, tiles: Tiles, more: int = 0) -> Detector:
+    """Return the detector before it learns; ``more`` is added to its seed.
+
+    Raises
+    ------
+    RequestError
+        If it is a classifier and no class of ``tiles`` is asked about, or the other way round.
+    """
+    seed, figure = (choice.fit.seed if choice.fit else 0) + more, tiles.figure
+    if isinstance(choice.net, FasterRCNN):
+        if figure is not None:
+            raise RequestError("tiles.figure: expected none for a detector, found one; set detect.net.kind: classifier")
+        return choice.net.build(2, seed)
+    if figure is None:
+        raise RequestError("tiles.figure: expected the class that a classifier is asked about, found none; name one")
+    return choice.net.build(tiles.shape, tiles.classes, figure, seed)
+
+
+def _learning(net: Detector) -> dict[str, nn.Module]:
+    """Return what of a net learns, by name."""
+    return {"classifier": net.backbone} if isinstance(net, Whole) else {"detector": net}
+
+
+def _game(choice: Detecting, tiles: Tiles, device: str) -> Game:
+    nets = _learning(fresh_detector(choice, tiles))
+    if "classifier" in nets:
+        return Game(Classify(), nets, labelled(tiles), judge(tiles))
+    return Game(choice.objective, nets, _draws(tiles), _judge(tiles, choice, device))
 
 
 def found_of(run: Run, split: str, threshold: float = 0.0) -> Found:

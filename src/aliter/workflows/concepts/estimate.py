@@ -12,12 +12,13 @@ from aliter.data import layout
 from aliter.data.annotations import Listed, write_listed
 from aliter.data.boxes import FIGURE
 from aliter.data.run import Run
-from aliter.data.sample import Census
+from aliter.data.sample import Census, census, write_sample
 from aliter.data.simulate import Tissue
 from aliter.data.slides import Slide
 from aliter.data.splits import SPLITS, Split
 from aliter.data.tiles import Cut, counted, starts
 from aliter.methods.concept.ace import ACE
+from aliter.methods.walk.latent_shift import LatentShift
 from aliter.workflows.concepts.gather import slides_of, tiles_of
 from aliter.workflows.concepts.push import TOP
 from aliter.workflows.estimate import Amount, Room
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _AREA = 128.0**2
 _WINDOWS, _GROUPS = 8, 4
+_USUAL_SHIFT = 1.0
+"""About where walks end."""
 
 
 def survey(config: "Config") -> Census:
@@ -38,6 +41,10 @@ def survey(config: "Config") -> Census:
         If a split holds none.
     """
     source, range_ = config.images, (0.0, 255.0)
+    if config.tiles.figure is not None and not isinstance(source, Listed | Tissue):
+        classes = census(source, None)
+        classes.require(SPLITS)
+        return classes
     if isinstance(source, Tissue):
         names, splits = tuple(f"slides/{index:06d}" for index in range(source.count)), source.splits
         shape = (3, source.size, source.size)
@@ -60,11 +67,16 @@ def small(config: "Config", found: Census, size: int, out: Path) -> "Config":
         one.model_copy(update={"concepts": {layer: {TOP: 1.0} for layer in one.concepts}})
         for one in config.shift.pushes
     )
-    # A detector that learned nothing finds nothing where a detection is put: it is asked in the box.
-    walks = {"detections": min(config.shift.detections, size), "look_alikes": 0, "pushes": pushes, "score": "box"}
+    # A detector that learned nothing finds nothing where a detection is put: it is asked in the box, for a target that
+    # is beneath any score there, so that every walk is made.
+    down = config.shift.down
+    if isinstance(down, LatentShift):
+        down = down.model_copy(update={"target": 0.0, "largest": min(down.largest, _USUAL_SHIFT)})
+    count = min(config.shift.detections, size)
+    walks = {"detections": count, "look_alikes": 0, "pushes": pushes, "score": "box", "down": down}
     return config.model_copy(
         update={
-            "images": _few_slides(config, size, out),
+            "images": _few(config, found, size, out),
             "discover": choice.model_copy(update={**windows, "method": method.model_copy(update=few)}),
             "decode": config.decode.model_copy(update={"floor": 0.0}),
             "shift": config.shift.model_copy(update=walks),
@@ -74,7 +86,7 @@ def small(config: "Config", found: Census, size: int, out: Path) -> "Config":
 
 def amounts(config: "Config", found: Census) -> Mapping[str, Amount]:
     """Return how many tiles, windows, detections and walks there are at most."""
-    tiles, figures = _tiles(config), _figures(config)
+    tiles, figures = _tiles(config, found), _figures(config, found)
     walks = (min(config.shift.detections, figures) + config.shift.look_alikes) * len(config.shift.pushes)
     return {
         "gather": Amount(float(tiles.sum())),
@@ -88,16 +100,23 @@ def amounts(config: "Config", found: Census) -> Mapping[str, Amount]:
 
 
 def stand_in(config: "Config", stage: str, run: Run) -> None:
-    """Put detections in place, as many as there are figures or windows are asked for, on the left of tiles."""
+    """Put detections in place, as many as there are figures or windows are asked for: on the left, or whole images."""
     if stage != "detect":
         return
     tiles, root = tiles_of(run), layout.open_store(run.path / "store.zarr", "a")
     root.attrs["threshold"] = 0.5
-    counts: dict[Split, int] = {"train": config.discover.images, "val": 1, "test": _figures(config)}
+    whole = tiles.figure is not None
+    boxes = tiles.boxes.where(tiles.boxes.label == FIGURE)
+    there = int(np.isin(boxes.image, tiles.split("test")).sum()) if whole else _slide_figures(config)
+    counts: dict[Split, int] = {"train": config.discover.images, "val": 1, "test": there}
     for split, count in counts.items():
         rows = np.sort(np.resize(tiles.split(split), count))
         y = np.linspace(0.3, 0.7, count, dtype=np.float32) * tiles.shape[1]
         corners = np.stack([np.full(count, 10.0), y - 10, np.full(count, 30.0), y + 10], 1).astype(np.float32)
+        if whole:
+            mine = boxes.where(np.isin(boxes.image, tiles.split(split)))
+            chosen = np.sort(np.resize(np.arange(len(mine)), count))
+            rows, corners = mine.image[chosen], mine.corners[chosen]
         scores, near = np.linspace(0.9, 0.6, count, dtype=np.float32), np.full(count, -1)
         found = {"tile": rows, "corners": corners, "scores": scores, "boxes": corners, "near": near}
         for name, values in found.items():
@@ -105,9 +124,11 @@ def stand_in(config: "Config", stage: str, run: Run) -> None:
             layout.create(root, f"found/{split}/{name}", values.shape, values.dtype, axes)[...] = values
 
 
-def _few_slides(config: "Config", size: int, out: Path) -> Tissue | Listed:
-    """Return few slides, as large as two tiles a side at most."""
+def _few(config: "Config", found: Census, size: int, out: Path) -> Path | Tissue | Listed:
+    """Return few images with classes, or few slides, as large as two tiles a side at most."""
     source, choice = config.images, config.tiles
+    if choice.figure is not None and not isinstance(source, Listed | Tissue):
+        return write_sample(source, found, out, _WINDOWS * size).path
     side = 2 * choice.side - choice.overlap
     if isinstance(source, Tissue):
         return source.model_copy(update={"count": min(source.count, 4 * size), "size": min(source.size, side)})
@@ -139,16 +160,25 @@ def _corner(slide: Slide, side: int) -> Slide:
     )
 
 
-def _tiles(config: "Config") -> Int[np.ndarray, " 3"]:
+def _tiles(config: "Config", found: Census) -> Int[np.ndarray, " 3"]:
     """Return the number of tiles of each split; of slides that are not drawn yet all that there may be."""
     choice, source = config.tiles, config.images
+    if choice.figure is not None:
+        return np.asarray(found.counts.sum(0))
     cut = Cut(choice.side, choice.overlap, choice.empty, choice.seed)
     if isinstance(source, Tissue):
         return np.bincount(source.splits, minlength=3) * len(starts(source.size, cut)) ** 2
     return counted(slides_of(source), cut)
 
 
-def _figures(config: "Config") -> int:
+def _figures(config: "Config", found: Census) -> int:
+    """Return the number of figures to test: as many are detected, if the detector is right."""
+    if config.tiles.figure is None:
+        return _slide_figures(config)
+    return int(found.counts[np.array(found.classes) == config.tiles.figure, 2].sum())
+
+
+def _slide_figures(config: "Config") -> int:
     """Return the number of figures in slides to test: as many are detected, if the detector is right."""
     source = config.images
     if isinstance(source, Tissue):

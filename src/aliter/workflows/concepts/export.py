@@ -27,7 +27,7 @@ class _Drawn(nn.Module):
         self.signing: Scaled = signing(declared)
         self.unsigning: Scaled = unsigning(declared)
 
-    def forward(self, image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+    def forward(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         drawn = self.decoder(self.encoder(self.signing(image)), int(image.shape[-1]))
         return torch.as_tensor(self.unsigning(drawn))
 
@@ -39,9 +39,9 @@ def portables(config: "Config", run: Run) -> dict[str, Portable]:
     tile = Port("image", IMAGE, tiles.channels)
     return {
         "autoencoder": Portable(
-            _Drawn(Encoder(detector, config.decode.stage), decoder, tiles.range),
+            _Drawn(Encoder(detector, config.decode.at), decoder, tiles.range),
             {"detector": detector, "decoder": decoder},
-            f"Draws a tile again from what stage {config.decode.stage} of the detector's body sees of it.",
+            f"Draws a tile again from what {detector.layer_at(config.decode.at)} of the detector's body sees of it.",
             {tile: tiles.take(tiles.split("test")[:1]).astype(np.float32)},
             Port("drawn", IMAGE, tiles.channels),
         )

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aliter.methods.walk.latent_shift import Shifted
-from aliter.nets.detector import Detector
+from aliter.nets.detections import Detector
 from aliter.ops.detection import iou
 from aliter.ops.shift import locality, monotonicity
 
@@ -84,7 +84,7 @@ class Twice:
 
 
 @torch.no_grad()
-def matched_scores(net: Detector, frames: Float[np.ndarray, "T 3 H W"], place: Corners) -> Float[np.ndarray, " T"]:
+def matched_scores(net: Detector, frames: Float[np.ndarray, "T C H W"], place: Corners) -> Float[np.ndarray, " T"]:
     """Return, in each frame, the score of the detection that covers a place; 0 if the detector finds none there."""
     device = next(net.parameters()).device
     scores = []

@@ -8,14 +8,15 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor
 
+from aliter.core.errors import RequestError
 from aliter.core.progress import progress
 from aliter.core.spec import Spec
 from aliter.data.run import Run
 from aliter.data.tiles import Tiles
-from aliter.nets.detector import Detector
+from aliter.nets.detections import Detector
 from aliter.nets.layers import watched
 from aliter.ops.superpixels import alone, superpixels
 
@@ -85,12 +86,15 @@ class Patches:
 def cut(tiles: Tiles, tile: Int[np.ndarray, " N"], centre: Float32[np.ndarray, "N 2"], choice: Segmenting) -> Patches:
     """Return the segments of windows around these places (x, y) of these tiles, windows kept inside the tile."""
     side = tiles.shape[1]
+    if choice.window > side:
+        found_px = f"expected {side} at most, the side of an image, found {choice.window}"
+        raise RequestError(f"discover.segments.window: {found_px}; lower it")
     rows: list[tuple[int, tuple[int, int], int]] = []
     masks: list[np.ndarray] = []
     with progress("segment", len(tile)) as advance:
         for number, (one, (x, y)) in enumerate(zip(tile.tolist(), centre.tolist(), strict=True)):
             top, left = (int(np.clip(round(at - choice.window / 2), 0, side - choice.window)) for at in (y, x))
-            whole = tiles.take(np.array([one]))[0] / 255.0
+            whole = _colours(tiles.take(np.array([one]))[0], tiles.range)
             window = whole[:, top : top + choice.window, left : left + choice.window]
             found = superpixels(window.transpose(1, 2, 0), choice.counts, choice.compactness, choice.sigma_px)
             rows += [(one, (top, left), number)] * len(found)
@@ -102,6 +106,13 @@ def cut(tiles: Tiles, tile: Int[np.ndarray, " N"], centre: Float32[np.ndarray, "
         np.array([row[2] for row in rows], np.int64),
         np.array(masks, bool).reshape(-1, choice.window, choice.window),
     )
+
+
+def _colours(image: np.ndarray, declared: tuple[float, float]) -> Float[np.ndarray, "3 H W"]:
+    """Return an image as colours from 0 to 1: its first three channels, or the first alone as grey."""
+    low, high = declared
+    scaled = (image - low) / (high - low)
+    return scaled[:3] if len(scaled) >= 3 else np.repeat(scaled[:1], 3, axis=0)
 
 
 def kinds_of(tiles: Tiles, patches: Patches) -> Int[np.ndarray, " N"]:
@@ -162,7 +173,7 @@ def _cropped(tiles: Tiles, patches: Patches, rows: np.ndarray, view: View) -> tu
     """Return each segment alone, in the middle of a canvas of the mean colour, or enlarged to fill it."""
     whole_side, width = tiles.shape[1], patches.mask.shape[1]
     side = whole_side if view == "resized" else min(whole_side, _GRID * ceil(2 * width / _GRID))
-    canvas = np.empty((len(rows), 3, side, side), np.float32)
+    canvas = np.empty((len(rows), tiles.shape[0], side, side), np.float32)
     masks = np.zeros((len(rows), side, side), bool)
     for place, row in enumerate(rows.tolist()):
         whole = tiles.signed(patches.tile[row : row + 1])[0]

@@ -14,7 +14,7 @@ from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
 from aliter.data.run import Run
 from aliter.nets.decoder import Encoder
-from aliter.nets.detector import Detector
+from aliter.nets.detections import Detector
 from aliter.nets.layers import inserted, watched
 from aliter.ops.boxes import box_cells
 from aliter.ops.shift import Mode, as_strong_as, direction
@@ -122,7 +122,7 @@ class Loom:
             self.encoder(x)
         if layer not in seen:
             raise RequestError(
-                f"{layer}: expected a layer before or at {self.stage}, which is decoded; raise decode.stage"
+                f"{layer}: expected a layer before or at {self.stage}, which is decoded; decode a later one"
             )
         return seen[layer][0]
 

@@ -51,7 +51,7 @@ class Reporting(Spec):
 def report(config: "Config", run: Run) -> None:
     """Write the page; it needs no model."""
     tiles, rows, outcomes = tiles_of(run), scored(run), outcomes_of(run)
-    look = Look(("red", "green", "blue"), tiles.range, colours=_COLOURS)
+    look = Look(tiles.channels, tiles.range, colours=_COLOURS if tiles.shape[0] == 3 else ())
     axes = ("shift, times what the layer gives", "score in the box")
     walks = Gallery(_items(config, run, tiles, outcomes), look, ("drawn", "shifted"), _LEGEND, axes=axes, noun="walks")
     page = Page(

@@ -78,8 +78,8 @@ def shift(config: "Config", run: Run) -> None:
     require_agreement(config, run)
     choice, tiles = config.shift, tiles_of(run)
     detector = detector_of(config, run)
-    stage = config.decode.stage
-    loom = Loom(detector, Encoder(detector, stage), decoder_of(config, run, detector), f"backbone.body.layer{stage}")
+    at = config.decode.at
+    loom = Loom(detector, Encoder(detector, at), decoder_of(config, run, detector), detector.layer_at(at))
     chosen = list(subjects(config, run, tiles))
     outcomes: list[Outcome] = []
     allowed = 0
@@ -141,7 +141,7 @@ def _walked(sitter: Sitter, push: Push) -> list[Outcome]:
     except DataError:
         return []
 
-    def draw(amount: float) -> Float[np.ndarray, "3 H W"]:
+    def draw(amount: float) -> Float[np.ndarray, "C H W"]:
         return np.asarray(sitter.frame(at(amount), push)[0].cpu().numpy())
 
     found = sitter.search(draw, sitter.score, 1, push.sign(sitter.subject.rise))

@@ -37,7 +37,7 @@ class Sitter:
         return self.config.shift.up if self.subject.rise else self.config.shift.down
 
     @cached_property
-    def x(self) -> Float[Tensor, "1 3 H W"]:
+    def x(self) -> Float[Tensor, "1 C H W"]:
         """Its tile."""
         return torch.from_numpy(self.tiles.signed(np.array([self.subject.tile]))).to(self.run.device)
 
@@ -47,7 +47,7 @@ class Sitter:
         return torch.tensor([self.subject.box], device=self.run.device)
 
     @cached_property
-    def plain(self) -> Float[Tensor, "1 3 H W"]:
+    def plain(self) -> Float[Tensor, "1 C H W"]:
         """What is drawn of its tile, unshifted."""
         return self.loom.draw(self.x, {})
 
@@ -57,7 +57,7 @@ class Sitter:
         drawn = float(self.score(self.plain[0].cpu().numpy())[1])
         return self.search.leads(drawn, 1 if self.subject.rise else -1)
 
-    def frame(self, values: Values, push: Push) -> Float[Tensor, "1 3 H W"]:
+    def frame(self, values: Values, push: Push) -> Float[Tensor, "1 C H W"]:
         """Return what is drawn, laid over the unshifted drawing if only pixels near the box may change."""
         drawn = self.loom.draw(self.x, values)
         if push.within != "pixels":
@@ -73,14 +73,14 @@ class Sitter:
         at = Place(self.x, values, boxes, self.subject.place)
         return shifts_of(self.config, self.run, self.loom, at, push)
 
-    def score(self, image: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, " K"]:
+    def score(self, image: Float[np.ndarray, "C H W"]) -> Float[np.ndarray, " K"]:
         """Return the probabilities that are to reach the target."""
         if self.config.shift.score == "matched":
             figure = float(matched_scores(self.loom.detector, image[None], self.subject.place)[0])
             return np.array([1 - figure, figure])
         return self.in_box(image)
 
-    def in_box(self, image: Float[np.ndarray, "3 H W"]) -> Float[np.ndarray, " K"]:
+    def in_box(self, image: Float[np.ndarray, "C H W"]) -> Float[np.ndarray, " K"]:
         """Return the probabilities in the box."""
         return np.asarray(
             box_scores(self.loom.detector, torch.from_numpy(image)[None].to(self.run.device), self.box)[0]

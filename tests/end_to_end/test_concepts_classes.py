@@ -1,0 +1,75 @@
+"""A classifier in the concepts room: real digits, shifted along the classifier's answer until it is the target."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aliter.core.errors import RequestError
+from aliter.data.run import Run
+from aliter.workflows.concepts import STAGES, Config
+from aliter.workflows.concepts.decode import fingerprint
+from aliter.workflows.concepts.detect import detector_of, found_of
+from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.score import scored
+from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
+from aliter.workflows.stage import due, run_stages
+
+TINY = Path(__file__).parents[2] / "configs" / "concepts" / "tiny_classes.yaml"
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    found = Config.read(TINY)
+    assert isinstance(found, Config)
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    found = Run(tmp_path_factory.mktemp("runs") / "classes", config)
+    with found.working():
+        run_stages(due(STAGES, config, found), config, found)
+    return found
+
+
+def test_images_held_out_walk_to_the_target_and_every_frame_is_scored_by_the_classifier(
+    config: Config, run: Run
+) -> None:
+    tiles, net = tiles_of(run), detector_of(config, run)
+    outcomes, chosen = outcomes_of(run), list(subjects(config, run, tiles))
+    assert len(outcomes) == config.shift.detections + config.shift.look_alikes
+    for one in outcomes:
+        subject, walk = chosen[one.subject], walk_of(run, one)
+        assert subject.tile in tiles.split("test")
+        assert (tiles.classes[tiles.labels[subject.tile]] == "1") == (not subject.rise)
+        assert one.reached
+        assert abs(one.end - one.target) < 0.02 < abs(one.drawn - one.target)
+        assert walk.image is not None
+        again = net.backbone(torch.from_numpy(walk.image)).softmax(-1)[:, 1].numpy()
+        np.testing.assert_allclose(walk.score[:, 1], again, atol=1e-5)
+    assert run.facts["encoder"] == fingerprint(net)
+
+
+def test_a_detection_is_an_image_that_is_taken_for_the_class(config: Config, run: Run) -> None:
+    tiles, found = tiles_of(run), found_of(run, "test")
+    np.testing.assert_array_equal(found.tile, tiles.split("test"))
+    logits = detector_of(config, run).backbone(torch.from_numpy(tiles.signed(found.tile)))
+    np.testing.assert_allclose(found.scores, logits.softmax(-1)[:, 1].numpy(), atol=1e-6)
+    assert (tiles.classes[tiles.labels[found.tile[found.scores.argmax()]]]) == "1"
+    assert {row.control for row in scored(run)} == {"", "shuffled members", "random weights"}
+
+
+def test_what_does_not_go_together_is_refused(config: Config, tmp_path: Path) -> None:
+    values = config.model_dump(mode="json")
+    for field, value, said in (
+        ("tiles", {}, r"tiles\.figure: expected the class that is asked about"),
+        ("tiles", {"figure": "7"}, "one of 0, 1; found '7'"),
+        ("images", {"simulate": "tissue", "count": 4}, "found slides with boxes"),
+        ("detect", {}, "set detect.net.kind: classifier"),
+    ):
+        other = Config.model_validate({**values, field: value})
+        run = Run(tmp_path / str(len(list(tmp_path.iterdir()))), other)
+        with run.working(), pytest.raises(RequestError, match=said):
+            run_stages(due(STAGES, other, run, until="detect"), other, run)
