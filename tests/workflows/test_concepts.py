@@ -146,7 +146,7 @@ def test_a_published_search_goes_down_and_has_reached_what_it_asks_for_where_the
 ) -> None:
     config, subject = micro(), Subject(0, PLACE, PLACE, False, ())
     run = SimpleNamespace(device="cpu", save=lambda *given: None, folder=tmp_path, facts={"encoder": ""})
-    for fall, largest, stop in ((5e-5, 1000.0, "target"), (0.4, 30.0, "largest shift")):
+    for fall, largest, stop in ((5e-5, 1000.0, "target"), (0.4, 1.0, "largest shift")):
         down = {"kind": kind, "unit": 0.005, "fall": fall, "largest": largest}
         asked = Shifting.model_validate({"score": "box", "down": down})
         sitter = Sitter(config.model_copy(update={"shift": asked}), run, tiles, loom, 0, subject)
