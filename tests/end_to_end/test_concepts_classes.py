@@ -1,19 +1,26 @@
 """A classifier in the concepts room: real digits, shifted along the classifier's answer until it is the target."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import binary_dilation
 
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
+from aliter.data.simulate import Fictus
+from aliter.data.simulate.store import write_simulation
+from aliter.data.tiles import whole_tiles
 from aliter.workflows.concepts import STAGES, Config
 from aliter.workflows.concepts.decode import fingerprint
 from aliter.workflows.concepts.detect import detector_of, found_of
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.outcome import Subject
 from aliter.workflows.concepts.score import scored
 from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
+from aliter.workflows.concepts.sitter import Sitter
 from aliter.workflows.stage import due, run_stages
 
 TINY = Path(__file__).parents[2] / "configs" / "concepts" / "tiny_classes.yaml"
@@ -73,3 +80,20 @@ def test_what_does_not_go_together_is_refused(config: Config, tmp_path: Path) ->
         run = Run(tmp_path / str(len(list(tmp_path.iterdir()))), other)
         with run.working(), pytest.raises(RequestError, match=said):
             run_stages(due(STAGES, other, run, until="detect"), other, run)
+
+
+def test_where_a_difference_was_planted_is_where_the_simulator_drew_it(config: Config, tmp_path: Path) -> None:
+    cells = Fictus(count=10, size=16, factors=("aggregates",))
+    write_simulation(cells, tmp_path / "tiles.zarr")
+    tiles = whole_tiles(tmp_path / "tiles.zarr", cells.classes[1])
+    assert tiles.planted(int(tiles.split("train")[0])) is None
+    for number in tiles.split("test").tolist():
+        label, index = int(tiles.labels[number]), int(tiles.ids[number].rpartition("/")[2])
+        found = tiles.planted(number)
+        np.testing.assert_array_equal(found, cells.truth(label, index, 1 - label).any(axis=0))
+        asked = config.model_copy(update={"shift": config.shift.model_copy(update={"margin_px": 1.0})})
+        whole = (0.0, 0.0, 16.0, 16.0)
+        subject = Subject(number, whole, whole, label == 0, ())
+        near = Sitter(asked, SimpleNamespace(device="cpu"), tiles, SimpleNamespace(), 0, subject).near
+        assert found is not None
+        np.testing.assert_array_equal(near, binary_dilation(found))

@@ -190,6 +190,20 @@ class Tiles(Images):
         found = self.root.attrs.get("figure")
         return None if found is None else str(found)
 
+    def planted(self, number: int) -> Bool[np.ndarray, "H W"] | None:
+        """Return where an image differs from its pair of the other class; None where that is not known.
+
+        It is known of images for testing that were drawn by rule, in two classes.
+        """
+        label = int(self.labels[number])
+        name = f"truth/{label}_{1 - label}"
+        if self.figure is None or len(self.classes) != 2 or name not in self.root:
+            return None
+        row = np.flatnonzero(self.split("test", label) == number)
+        if not len(row):
+            return None
+        return np.asarray(np.asarray(layout.array(self.root, name)[int(row[0])]).any(axis=0))
+
     @cached_property
     def kinds(self) -> UInt8[np.ndarray, "N H W"] | None:
         """What each pixel belongs to, where that is known."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aliter.methods.walk.latent_shift import Shifted
@@ -57,11 +57,15 @@ class Outcome:
     proximity: float
     """Mean absolute change of the image, on the scale from 0 to 1."""
     locality: float
-    """Share of the change in the box and a margin."""
+    """Share of the change in the box and a margin; where a difference was planted, there and in a margin."""
     collateral: float
     """Largest change of the score of another detection in the tile; NaN if there is none."""
     monotonicity: float
     shift: float
+    area: float = float("nan")
+    """Share of the image that ``locality`` is about: what a change all over the image would reach."""
+    planted: bool = False
+    """Whether that is where a difference was planted, instead of a box."""
 
     @property
     def reached(self) -> bool:
@@ -114,7 +118,9 @@ class Asked:
     """Id of its tile."""
     push: str
     target: float | None
-    margin_px: float
+    near: Bool[np.ndarray, "H W"]
+    """Pixels where a change is local."""
+    planted: bool
 
 
 def judged(net: Detector, asked: Asked, found: Shifted, start: float, scores: Twice) -> Outcome:
@@ -136,10 +142,12 @@ def judged(net: Detector, asked: Asked, found: Shifted, start: float, scores: Tw
         matched=float(scores.matched[-1]),
         box=float(scores.box[-1]),
         proximity=float(np.abs(last - first).mean() / 2),
-        locality=locality(np.abs(last - first).sum(axis=0), near_box(one.place, last.shape[1:], asked.margin_px)),
+        locality=locality(np.abs(last - first).sum(axis=0), asked.near),
         collateral=_collateral(net, one, first, last),
         monotonicity=monotonicity(walk.t, score if one.rise else -score),
         shift=float(walk.setting[-1]),
+        area=float(asked.near.mean()),
+        planted=asked.planted,
     )
 
 

@@ -149,14 +149,14 @@ def _walked(sitter: Sitter, push: Push) -> list[Outcome]:
     assert images is not None
     box = np.array([sitter.in_box(one)[1] for one in images])
     scores = Twice(box, matched_scores(sitter.loom.detector, images, sitter.subject.place))
-    choice = sitter.config.shift
     asked = Asked(
         sitter.number,
         sitter.subject,
         sitter.tiles.ids[sitter.subject.tile],
         push.name,
         sitter.search.target,
-        choice.margin_px,
+        sitter.near,
+        sitter.planted is not None,
     )
     start = float(sitter.score(sitter.x[0].cpu().numpy())[1])
     outcome = judged(sitter.loom.detector, asked, found, start, scores)
@@ -197,7 +197,8 @@ def _figures(choice: Shifting, outcomes: list[Outcome], allowed: int) -> list[Fi
         reached = sum(one.reached for one in mine) / allowed
         figures.append(Figure(f"target reached, {push.name}", reached, allowed, note=note))
         for name, label in (
-            ("locality", "change in and near the box"),
+            ("locality", "change where it was planted" if mine[0].planted else "change in and near the box"),
+            ("area", "share of the image that this is about"),
             ("proximity", "change of the image"),
             ("monotonicity", "monotonicity"),
             ("collateral", "largest change of another detection"),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from aliter.data.run import Run
@@ -50,6 +51,19 @@ class Sitter:
     def plain(self) -> Float[Tensor, "1 C H W"]:
         """What is drawn of its tile, unshifted."""
         return self.loom.draw(self.x, {})
+
+    @cached_property
+    def planted(self) -> Bool[np.ndarray, "H W"] | None:
+        """Where a difference was planted, if that is known."""
+        return self.tiles.planted(self.subject.tile)
+
+    @cached_property
+    def near(self) -> Bool[np.ndarray, "H W"]:
+        """Pixels where a change is local: the box and a margin, or what was planted and a margin."""
+        margin, shape = self.config.shift.margin_px, (int(self.x.shape[2]), int(self.x.shape[3]))
+        if self.planted is None:
+            return near_box(self.subject.place, shape, margin)
+        return np.asarray(distance_transform_edt(~self.planted) <= margin)
 
     @property
     def allows(self) -> bool:
