@@ -52,6 +52,7 @@ def test_images_held_out_walk_to_the_target_and_every_frame_is_scored_by_the_cla
         assert subject.tile in tiles.split("test")
         assert (tiles.classes[tiles.labels[subject.tile]] == "1") == (not subject.rise)
         assert one.reached
+        assert np.isnan(one.collateral)
         assert abs(one.end - one.target) < 0.02 < abs(one.drawn - one.target)
         assert walk.image is not None
         again = net.backbone(torch.from_numpy(walk.image)).softmax(-1)[:, 1].numpy()

@@ -122,7 +122,7 @@ def subjects(config: "Config", run: Run, tiles: Tiles) -> Iterator[Subject]:
     mine = [row for row in range(len(boxes)) if tiles.answers(int(boxes.image[row]), boxes.corners[row : row + 1])[0]]
     for row in mine[:: max(1, len(mine) // max(1, choice.look_alikes))][: choice.look_alikes]:
         tile = int(boxes.image[row])
-        others = found.boxes[found.tile == tile]
+        others = found.boxes[(found.tile == tile) & (tiles.figure is None)]
         place = _corners(boxes.corners[row])
         yield Subject(tile, place, place, True, tuple(_corners(one) for one in others))
 
