@@ -54,6 +54,11 @@ def test_up_to_a_layer_it_gives_what_the_layer_gives_and_runs_no_further(net: Wh
     assert torch.equal(body(x), found)
 
 
+def test_up_to_a_layer_it_can_be_written_for_use_elsewhere(net: Whole, x: Tensor) -> None:
+    body = net.body("backbone.block0")
+    torch.testing.assert_close(torch.export.export(body, (x,)).module()(x), body(x))
+
+
 def test_what_cannot_be_looked_into_is_said(net: Whole, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="one of a, b, c; found 'd'"):
         CHOICE.build(SHAPE, CLASSES, "d", 0)

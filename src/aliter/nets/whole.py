@@ -128,27 +128,31 @@ class Whole(Detector):
 
 
 class _Until(nn.Module):
-    """A network up to one of its layers: the rest does not run."""
+    """A network up to one of its layers: the rest does not run, unless it is written down for use elsewhere."""
 
     def __init__(self, net: nn.Module, name: str) -> None:
         super().__init__()
         self.net, self.name = net, name
 
     def forward(self, x: Tensor) -> Tensor:
-        def stop(module: nn.Module, args: object, out: Tensor) -> None:
-            raise _ReachedError(out)
+        seen: list[Tensor] = []
 
-        handle = layer(self.net, self.name).register_forward_hook(stop)
+        def note(module: nn.Module, args: object, out: Tensor) -> None:
+            seen.append(out.clone())
+            if not torch.compiler.is_exporting():
+                raise _ReachedError
+
+        handle = layer(self.net, self.name).register_forward_hook(note)
         try:
             self.net(x)
-        except _ReachedError as reached:
-            return reached.maps
+        except _ReachedError:
+            pass
         finally:
             handle.remove()
-        raise RequestError(f"{self.name}: expected a layer that runs, found one that does not; name another")
+        if not seen:
+            raise RequestError(f"{self.name}: expected a layer that runs, found one that does not; name another")
+        return seen[0]
 
 
 class _ReachedError(Exception):
-    def __init__(self, maps: Tensor) -> None:
-        super().__init__()
-        self.maps = maps
+    pass
