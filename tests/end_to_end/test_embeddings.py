@@ -1,6 +1,7 @@
 """The tiny config, as shipped: from simulated nuclei to a page, and what it must reach."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.end_to_end.conftest import Taken
 from aliter.data.run import Run
 from aliter.ops.labels import affinities, variation_of_information
 from aliter.workflows.embeddings import STAGES, Config
+from aliter.workflows.embeddings.contrast import told_apart
 from aliter.workflows.embeddings.gather import fields_of
 from aliter.workflows.embeddings.points import clicks_of
 from aliter.workflows.embeddings.rows import described, remembered, rows_of
@@ -34,6 +36,20 @@ def test_views_become_easier_to_match_and_losses_fall_below_chance(run: Run) -> 
     chance = np.log(2 * 2 * points - 1)
     held = [row["held-out loss"] for row in rows if "held-out loss" in row]
     assert held[-1] < chance - 0.1
+
+
+@pytest.mark.parametrize(("share", "lost"), [(0.4, False), (0.004, True)])
+def test_an_embedding_in_which_all_points_look_alike_is_told(
+    share: float, lost: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "run").mkdir()
+    run = Run(tmp_path / "run", Config.read(TINY))
+    rows = [{"stage": "contrast", "found": found, "found by chance": 0.002} for found in (0.3, share)]
+    (run.path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    figure = told_apart(run)
+    assert figure.value == share
+    assert figure.images == 500
+    assert ("lower contrast.fit.rate" in caplog.text) == ("lower contrast.fit.rate" in figure.note) == lost
 
 
 def test_the_embedding_segments(run: Run) -> None:

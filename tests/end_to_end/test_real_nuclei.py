@@ -58,7 +58,7 @@ def test_clicks_find_them(nuclei: Path, tmp_path: Path) -> None:
             "contrast": {
                 "views": {"size": [92, 92], "density": 0.06},
                 "objective": {"kind": "contrast", "negatives": "batch", "ignore_px": 5},
-                "fit": {"steps": 200, "size": 2, "rate": 2e-3, "judge_every": 100, "save_every": 100, "threads": 1},
+                "fit": {"steps": 200, "size": 2, "rate": 1e-3, "judge_every": 100, "save_every": 100, "threads": 1},
             },
             "segment": {
                 "clicks": [32],

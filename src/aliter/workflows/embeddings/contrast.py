@@ -1,5 +1,6 @@
 """Learn the embedding from pairs of views, without labels."""
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,7 @@ from aliter.core.batch import Draw
 from aliter.core.objective import Objective
 from aliter.core.spec import Spec
 from aliter.data.fields import Fields
-from aliter.data.run import Run
+from aliter.data.run import Figure, Run
 from aliter.methods.objective.contrast import Contrast, Vicreg, projected
 from aliter.nets.blocks import initialise
 from aliter.nets.heads import Head
@@ -25,8 +26,11 @@ from aliter.workflows.embeddings.views import Views, two_views
 if TYPE_CHECKING:
     from aliter.workflows.embeddings import Config
 
+_log = logging.getLogger(__name__)
 PRETRAINING = "pretraining"
 """What clocks call learning the embedding."""
+_LOST = 5
+"""Times as often as by chance: a point that finds its partner less often than this is lost."""
 _HELD = 1_000_003
 """Step of the draw that is only looked at: no fit is so long."""
 
@@ -51,6 +55,19 @@ def contrast(config: "Config", run: Run) -> None:
     start = time.process_time()
     fit(Game(choice.objective, nets, draw, _judge(choice.objective, held, run)), choice.fit, run, "embedding")
     run.time({"name": PRETRAINING, "seconds": time.process_time() - start})
+    run.record([told_apart(run)])
+
+
+def told_apart(run: Run) -> Figure:
+    """Return how often a point found its partner in the end, and say so if hardly more often than by chance."""
+    last = [row for row in run.metrics("contrast") if "found" in row][-1]
+    found, chance = last["found"], last["found by chance"]
+    note = f"share of points in views of a field not learned from; {chance:.2g} by chance"
+    if found < _LOST * chance:
+        words = "the embedding tells hardly any points apart: lower contrast.fit.rate, or take more steps"
+        _log.warning("contrast: expected points that find their partner, found %.2g of them; %s", found, words)
+        note = f"{note}; {words}"
+    return Figure("points that find their partner", found, round(1 / chance), note=note)
 
 
 def encoder_of(choice: Contrasting, fields: Fields, run: Run) -> UNet:
@@ -94,7 +111,8 @@ def _judge(objective: Objective, held: Draw, run: Run) -> Judge:
             nearest = (one @ other.T).argmax(1)
             found.append((nearest == torch.arange(len(nearest), device=device)).float().mean())
         _snapshot(nets, there["x"], there["other"], (there["at"], there["at_other"]), run, step)
-        return {"found": float(torch.stack(found).mean()), "held-out loss": float(sum(losses.values()))}
+        share, loss = float(torch.stack(found).mean()), float(sum(losses.values()))
+        return {"found": share, "found by chance": 1 / a.shape[1], "held-out loss": loss}
 
     return figures
 

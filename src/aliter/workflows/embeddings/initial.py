@@ -16,7 +16,7 @@ _LOOKED_AT = 6
 _VIEW = {2: (92, 92), 3: (16, 48, 48)}
 """Voxels of a view along each axis, at most: what learns on two cores."""
 _NETS: Mapping[int, Mapping[str, Any]] = {2: {}, 3: {"width": 6, "factors": [[1, 2, 2]], "features": 8}}
-_PLAN = {"steps": 400, "size": 2, "rate": 2e-3, "judge_every": 100, "save_every": 100}
+_PLAN = {"steps": 400, "size": 2, "rate": 1e-3, "judge_every": 100, "save_every": 100}
 _HEAD = {"steps": 200, "size": 128, "rate": 1e-2, "decay": 3e-2, "save_every": 200, "keep": 1}
 
 
