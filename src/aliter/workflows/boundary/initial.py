@@ -43,9 +43,10 @@ def fitted(images: Path) -> Fitted:
         },
         "confuse": {
             "objective": {"kind": "ambiguous", "confusion": {"kind": "divergence"}},
-            "weights": [40],
-            "fit": {**draw, "steps": 400, "rate": 2e-4, "judge_every": 40, "save_every": 200},
+            "weights": [40, 90],
+            "fit": {**draw, "steps": 800, "rate": 3e-4, "judge_every": 40, "save_every": 200},
         },
+        "select": {"near": 0.14},
     }
     others = f" Of {len(found.classes)} classes the first two are the pair." if len(found.classes) > 2 else ""
     return values, f"Fitted to {found.summary()}.{others}"
