@@ -91,8 +91,8 @@ def require_agreement(config: "Config", run: Run) -> None:
     agreement, floor = run.facts["agreement"], config.decode.floor
     if agreement < floor:
         raise DataError(
-            f"expected {floor:.0%} of the detections to be found in what was drawn, found {agreement:.0%}; "
-            "decode an earlier stage, let decode learn for longer, or lower decode.floor"
+            f"expected {floor:.0%} of the detections to be found in what was drawn, found {agreement:.0%}; raise "
+            "decode.objective.features, decode an earlier stage, let decode learn for longer, or lower decode.floor"
         )
 
 

@@ -59,7 +59,8 @@ def fitted(images: Path) -> Fitted:
     }
     values["discover"] = {"segments": {"window": max(16, round(1.6 * side)), "counts": [4, 10]}}
     values["decode"] = {
-        "fit": {"steps": 600, "size": 8, "rate": 2e-3, "judge_every": 100, "save_every": 100, "keep": 1}
+        "objective": {"features": 0.05},
+        "fit": {"steps": 600, "size": 8, "rate": 2e-3, "judge_every": 100, "save_every": 100, "keep": 1},
     }
     return values, f"Fitted to {_said(slides, len(corners), side)}."
 
