@@ -73,7 +73,7 @@ def ways(runs: Runs) -> str:
 def spread(rows: list[dict[str, Figure]], name: str) -> str:
     """Return the median of a figure over seeds, and its lowest and highest."""
     values = [row[name].value for row in rows]
-    return f"{np.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+    return f"{median(rows, name):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 def median(rows: list[dict[str, Figure]], name: str) -> float:

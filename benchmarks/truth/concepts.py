@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from finished import finished
+from finished import finished, spread
 
 from aliter.core.errors import AliterError
 from aliter.data.run import Run
@@ -58,14 +58,6 @@ def with_seed(config: Config, seed: int, ink: dict[str, Any]) -> Config:
     return Config.model_validate(values)
 
 
-def spread(values: list[float], form: str = ".3g") -> str:
-    """Return the mean over seeds, and the lowest and the highest."""
-    known = [value for value in values if np.isfinite(value)]
-    if not known:
-        return ""
-    return f"{np.mean(known):{form}} ({min(known):{form}} to {max(known):{form}})"
-
-
 def summary(runs: dict[str, list[Run]]) -> str:
     """Return Markdown: each figure over the seeds, with and without ink."""
     lines = ["| slides | stage | figure | mean | lowest | highest | seeds |", "|---|---|---|--:|--:|--:|--:|"]
@@ -104,7 +96,7 @@ def local(runs: list[Run]) -> str:
     for layer, at in LAYERS.items():
         for within, where in (("everywhere", ", everywhere"), ("box", "")):
             names = [f"{figure}, grad{at}{where}" for figure in COLUMNS.values()]
-            cells = [spread([one[name] for one in figures if name in one]) for name in names]
+            cells = [spread([one[name] for one in figures if name in one], ".3g") for name in names]
             lines.append(f"| {layer} | {within} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

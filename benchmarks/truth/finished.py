@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from aliter.core.spec import Spec
 from aliter.data.run import Figure, Run
 from aliter.workflows import name_of, workflow
@@ -25,3 +27,11 @@ def finished(config: Spec, path: Path, until: str | None = None, source: Path | 
 def figures_of(config: Spec, path: Path, until: str | None = None, source: Path | None = None) -> dict[str, Figure]:
     """Return all figures of that run, by name."""
     return {one.name: one for figures in finished(config, path, until, source).figures().values() for one in figures}
+
+
+def spread(values: list[float], form: str = ".3f") -> str:
+    """Return the mean over seeds, and the lowest and the highest; nothing where none is known."""
+    known = [value for value in values if np.isfinite(value)]
+    if not known:
+        return ""
+    return f"{np.mean(known):{form}} ({min(known):{form}} to {max(known):{form}})"

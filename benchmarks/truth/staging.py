@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from finished import figures_of
-from staining import spread, with_seed
+from finished import figures_of, spread
+from staining import with_seed
 
 from aliter.core.errors import AliterError
 from aliter.workflows.staining import Config

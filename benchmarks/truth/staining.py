@@ -8,9 +8,8 @@ Each seed changes the fields, the networks and the draws. Finished runs are not 
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from finished import figures_of
+from finished import figures_of, spread
 
 from aliter.core.errors import AliterError
 from aliter.workflows.staining import Config
@@ -46,14 +45,6 @@ def with_seed(config: Config, seed: int) -> Config:
     for stage in ("regress", "translate"):
         values[stage]["fit"]["seed"] = seed
     return Config.model_validate(values)
-
-
-def spread(values: list[float]) -> str:
-    """Return the mean, and the lowest and the highest seed."""
-    known = [value for value in values if np.isfinite(value)]
-    if not known:
-        return ""
-    return f"{np.mean(known):.3f} ({min(known):.3f} to {max(known):.3f})"
 
 
 def table(rows: list[str], columns: tuple[str, ...], found: list[dict[str, float]]) -> str:
