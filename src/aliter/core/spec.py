@@ -1,14 +1,14 @@
 """Choices that YAML can name: methods, blueprints and configs."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, ValidationError
 from pydantic_core import ErrorDetails
 
 from aliter.core.errors import ConfigError
@@ -118,3 +118,12 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails, path: Path, node: ya
 def marked(model: type[BaseModel], name: str, mark: Mark) -> bool:
     """Return whether the field ``name`` of ``model`` bears ``mark``."""
     return mark in model.model_fields[name].metadata
+
+
+def kind_or(default: str) -> Discriminator:
+    """Return what tells specs apart by their ``kind``; a value that does not say is of the ``default`` kind."""
+
+    def kind(value: Any) -> str:
+        return str(value.get("kind", default) if isinstance(value, Mapping) else getattr(value, "kind", ""))
+
+    return Discriminator(kind)

@@ -1,10 +1,10 @@
 """Walks: one knob turns, the image and the answer change."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Discriminator, Tag
+from pydantic import Tag
 
+from aliter.core.spec import kind_or
 from aliter.methods.walk.latent_gradient import LatentGradient
 from aliter.methods.walk.latent_shift import LatentShift
 from aliter.methods.walk.mask_sweep import MaskSweep
@@ -14,24 +14,15 @@ from aliter.methods.walk.published_sweep import PublishedSweep
 __all__ = ["FirstShift", "LatentShift", "MaskSweep", "PublishedShift", "PublishedSweep", "Shift", "Sweep", "examples"]
 
 
-def _kind_or(default: str) -> Discriminator:
-    """Return what tells kinds apart; a value that does not say is of the ``default`` kind."""
-
-    def kind(value: Any) -> str:
-        return str(value.get("kind", default) if isinstance(value, Mapping) else getattr(value, "kind", ""))
-
-    return Discriminator(kind)
-
-
 Shift = Annotated[
     Annotated[LatentShift, Tag("latent_shift")]
     | Annotated[PublishedShift, Tag("published_shift")]
     | Annotated[FirstShift, Tag("first_shift")],
-    _kind_or("latent_shift"),
+    kind_or("latent_shift"),
 ]
 """How the end of a shift is sought: called as ``(draw, score, k, sign) -> Shifted``."""
 Sweep = Annotated[
-    Annotated[MaskSweep, Tag("mask_sweep")] | Annotated[PublishedSweep, Tag("published_sweep")], _kind_or("mask_sweep")
+    Annotated[MaskSweep, Tag("mask_sweep")] | Annotated[PublishedSweep, Tag("published_sweep")], kind_or("mask_sweep")
 ]
 """How masks are grown from an attribution: called as ``(score, x, counterfactual, attribution, target) -> Walk``."""
 

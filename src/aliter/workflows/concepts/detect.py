@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int
-from pydantic import Discriminator, PositiveFloat, Tag
+from pydantic import PositiveFloat, Tag
 from torch import nn
 
 from aliter.core.batch import Batch, Draw
 from aliter.core.errors import RequestError
 from aliter.core.progress import progress
 from aliter.core.rng import chance
-from aliter.core.spec import Spec
+from aliter.core.spec import Spec, kind_or
 from aliter.data.boxes import FIGURE, LOOK_ALIKE
 from aliter.data.run import Figure, Run
 from aliter.data.splits import SPLITS
@@ -40,13 +40,8 @@ _PERIOD_SHARE = 0.5
 IOU = 0.5
 
 
-def _kind(value: Any) -> str:
-    """Return which net is asked for: a detector, if it does not say."""
-    return str(value.get("kind", "faster_rcnn") if isinstance(value, Mapping) else getattr(value, "kind", ""))
-
-
 Net = Annotated[
-    Annotated[FasterRCNN, Tag("faster_rcnn")] | Annotated[WholeImage, Tag("classifier")], Discriminator(_kind)
+    Annotated[FasterRCNN, Tag("faster_rcnn")] | Annotated[WholeImage, Tag("classifier")], kind_or("faster_rcnn")
 ]
 """What is explained: a detector, or a classifier asked about one of its classes."""
 

@@ -1,14 +1,14 @@
 """Learn the stain pixel by pixel: the mean or median of all that it might be."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from pydantic import Discriminator, PositiveInt, Tag
+from pydantic import PositiveInt, Tag
 from torch import nn
 
 from aliter.core.batch import Draw
-from aliter.core.spec import Spec
+from aliter.core.spec import Spec, kind_or
 from aliter.data.run import Run
 from aliter.methods.objective.regress import Regress
 from aliter.nets.blocks import initialise
@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 UNET = UNetSpec(width=16, factors=(2, 2, 2, 2), norm="instance", padding="same", features=1, dropout=0.2)
 
 
-def _kind(value: Any) -> str:
-    found = value.get("kind", "unet") if isinstance(value, dict) else value.kind
-    return str(found)
-
-
-Network = Annotated[Annotated[UNetSpec, Tag("unet")] | Annotated[Pix2PixHDSpec, Tag("pix2pixhd")], Discriminator(_kind)]
+Network = Annotated[Annotated[UNetSpec, Tag("unet")] | Annotated[Pix2PixHDSpec, Tag("pix2pixhd")], kind_or("unet")]
 
 
 class Regressing(Spec):
