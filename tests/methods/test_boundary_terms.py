@@ -104,3 +104,15 @@ def test_weight_zero_is_the_plain_game() -> None:
     assert float(terms["confusion"].detach()) == 0
     plain = NonSaturating().generate(nets["generator"](batch["z"])[:, 0])
     torch.testing.assert_close(terms["adversarial"], plain)
+
+
+def test_the_weight_rises_evenly_and_stays() -> None:
+    risen = Ambiguous(weight=8.0, rise=4)
+    assert [risen.weight_at(step) for step in range(6)] == [2, 4, 6, 8, 8, 8]
+    assert Ambiguous(weight=8.0).weight_at(0) == 8
+    assert Ambiguous(weight="mgda", rise=4).weight_at(0) == 1
+    nets = {"generator": nn.Linear(2, 3), "discriminator": Said(), "classifier": Said()}
+    batches = [Batch(step, ("a", "b"), 0, {"x": torch.ones(2, 3), "z": torch.ones(2, 2)}) for step in (0, 3, 9)]
+    first, last, later = (float(risen.losses(risen.turns[1], nets, one)["confusion"].detach()) for one in batches)
+    assert 0 < 4 * first == pytest.approx(last)
+    assert last == later

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Literal
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from aliter.core.batch import Batch
@@ -37,6 +37,8 @@ class Ambiguous(Spec):
     weight: NonNegativeFloat | Literal["mgda", "mgda_norm"] = 25.0
     """Weight of the confusion; ``mgda`` weighs both terms so that neither rises, ``mgda_norm`` finds these weights
     after dividing each gradient by its term and its length."""
+    rise: NonNegativeInt = 0
+    """Steps in which a weight that is a number rises evenly from 0, so that the discriminator can follow."""
     every: PositiveInt = 1
     """The generator moves at every so many moves of the discriminator."""
 
@@ -52,11 +54,14 @@ class Ambiguous(Spec):
         if turn.name == "discriminate":
             return discriminate(self.adversary, roles, batch)
         fake = roles.generator(batch["z"])
-        weight = 1.0 if isinstance(self.weight, str) else self.weight
         return {
             "adversarial": self.adversary.generate(roles.discriminator(fake)),
-            "confusion": weight * self.confusion(nets["classifier"](fake)),
+            "confusion": self.weight_at(batch.step) * self.confusion(nets["classifier"](fake)),
         }
+
+    def weight_at(self, step: int) -> float:
+        """Return what the confusion is multiplied with at ``step``, from 0; 1 if the weight is found at each step."""
+        return 1.0 if isinstance(self.weight, str) else self.weight * min(1.0, (step + 1) / max(1, self.rise))
 
 
 def min_norm(normalise: bool, losses: Mapping[str, Tensor], parameters: Sequence[nn.Parameter]) -> Tensor:

@@ -32,7 +32,7 @@ def fitted(images: Path) -> Fitted:
     net = {"kind": "pool_cnn", "width": 2} if side < _SMALL else {"kind": "small_cnn", "width": 8}
     learn = {"steps": int(np.clip(2 * train, 200, 2000)), "size": 64, "best": ["log_likelihood"]}
     depth = max(1, (side // _SMALLEST).bit_length() - 1)
-    draw = {"size": 64, "betas": [0.5, 0.999]}
+    draw, average = {"size": 64, "betas": [0.5, 0.999]}, {"nets": ["generator"], "decay": 0.99}
     values |= {
         "pair": list(found.classes[:2]),
         "classify": {"nets": {"cnn": net}, "seeds": [0, 1, 2], "fit": {**learn, "rate": 5e-3, "judge_every": 50}},
@@ -42,9 +42,9 @@ def fitted(images: Path) -> Fitted:
             "fit": {**draw, "steps": 1500, "rate": 5e-4, "judge_every": 100, "save_every": 500},
         },
         "confuse": {
-            "objective": {"kind": "ambiguous", "confusion": {"kind": "divergence"}},
-            "weights": [40, 90],
-            "fit": {**draw, "steps": 800, "rate": 3e-4, "judge_every": 40, "save_every": 200},
+            "objective": {"kind": "ambiguous", "confusion": {"kind": "divergence"}, "rise": 1600},
+            "weights": [150],
+            "fit": {**draw, "steps": 1600, "rate": 3e-4, "ema": average, "judge_every": 40, "save_every": 200},
         },
         "select": {"near": 0.14},
     }
