@@ -125,6 +125,5 @@ def test_the_example_runs_and_agrees_with_its_run(tmp_path: Path, monkeypatch: p
     assert again.metrics() == run.metrics()
     opened = aliter.open(run.path)
     np.testing.assert_array_equal(opened["plain/scores/integrated_gradients/0_1"], scores)
-    figures = {one.name: one.value for rows in run.figures().values() for one in rows}
-    assert figures["accuracy, test"] >= 0.9
+    assert run.figures_by_name()["accuracy, test"].value >= 0.9
     assert first.score > 0.3

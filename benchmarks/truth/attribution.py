@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import typer
 from counterfactual import with_seed
-from finished import figures_of
+from finished import finished
 
 from aliter.core.errors import AliterError
 from aliter.data.run import Run
@@ -88,9 +88,9 @@ def main(
     truths, scores, shortcuts = ({name: [] for name in names} for _ in range(3))
     for seed in range(seeds):
         path = to / f"{config.stem}-{seed}"
-        found = figures_of(with_seed(sound, seed), path)
+        found = finished(with_seed(sound, seed), path).figures_by_name()
         control = randomised(with_seed(sound, seed), path, seed)
-        misses = figures_of(with_seed(misled, seed), to / f"{config.stem}-shortcut-{seed}")
+        misses = finished(with_seed(misled, seed), to / f"{config.stem}-shortcut-{seed}").figures_by_name()
         for name in names:
             truths[name].append([*(found[f"average precision, {name}, {kind}"].value for kind in KINDS), control[name]])
             scores[name].append([found[f"QuAC score, {name}, {kind}"].value for kind in KINDS])

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from finished import figures_of
+from finished import finished
 
 from aliter.core.errors import AliterError
 from aliter.data.run import Figure
@@ -23,15 +23,21 @@ Runs = dict[str, list[dict[str, Figure]]]
 WAYS = ("step 2", "filtering", "descent", "bisection")
 
 
-def of_pair(config: Config, pair: str, width: int, seed: int) -> Config:
-    """Return ``config`` on a pair of digits such as 7v1, with classifiers of a width, all its chance from ``seed``."""
+def with_seed(config: Config, seed: int) -> Config:
+    """Return ``config`` with its images and all that learns from ``seed``."""
     values = config.model_dump(mode="json")
-    values["classify"]["nets"]["cnn"]["width"] = width
-    values["pair"] = [int(one) for one in pair.split("v")]
     values["images"]["seed"] = seed
     values["classify"]["seeds"] = [3 * seed + one for one in range(len(config.classify.seeds))]
     for block in ("measure", "pretrain", "confuse"):
         values[block]["fit"]["seed"] = seed
+    return Config.model_validate(values)
+
+
+def of_pair(config: Config, pair: str, width: int, seed: int) -> Config:
+    """Return ``config`` on a pair of digits such as 7v1, with classifiers of a width, all its chance from ``seed``."""
+    values = with_seed(config, seed).model_dump(mode="json")
+    values["classify"]["nets"]["cnn"]["width"] = width
+    values["pair"] = [int(one) for one in pair.split("v")]
     for block in ("measure", "select", "compare", "embed", "cluster"):
         values[block]["seed"] = seed
     return Config.model_validate(values)
@@ -88,8 +94,8 @@ def all_runs(config: Config, pairs: list[str], widths: list[int], seeds: int, to
         first = to / f"boundary-{pair}-{widths[0]}-{seed}"
         for width in widths:
             path = to / f"boundary-{pair}-{width}-{seed}"
-            one = figures_of(of_pair(config, pair, width, seed), path, source=None if path == first else first)
-            runs[f"{pair}, {width}"].append(one)
+            run = finished(of_pair(config, pair, width, seed), path, source=None if path == first else first)
+            runs[f"{pair}, {width}"].append(run.figures_by_name())
     return runs
 
 

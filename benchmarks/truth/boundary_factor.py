@@ -11,6 +11,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from boundary import with_seed
 from finished import finished
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter, label
@@ -62,16 +63,6 @@ def errors(config: Config, run: Run) -> dict[str, Float[np.ndarray, " N"]]:
         found[f"{step}, all"] = np.abs(radius - MIDDLE)
         found[f"{step}, in the band"] = np.abs(radius[inside] - MIDDLE)
     return found
-
-
-def with_seed(config: Config, seed: int) -> Config:
-    """Return ``config`` with all its chance from ``seed``."""
-    values = config.model_dump(mode="json")
-    values["images"]["seed"] = seed
-    values["classify"]["seeds"] = [3 * seed + one for one in range(len(config.classify.seeds))]
-    for block in ("measure", "pretrain", "confuse"):
-        values[block]["fit"]["seed"] = seed
-    return Config.model_validate(values)
 
 
 def main(

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import typer
-from finished import figures_of
+from finished import finished
 
 from aliter.core.errors import AliterError
 from aliter.data.run import Figure
@@ -55,7 +55,7 @@ def main(
     assert isinstance(chosen, Config)
     stem = config.stem if precision == "32" else f"{config.stem}-{precision}"
     chosen = in_numbers(chosen, precision)
-    runs = [figures_of(with_seed(chosen, seed), to / f"{stem}-{seed}") for seed in range(seeds)]
+    runs = [finished(with_seed(chosen, seed), to / f"{stem}-{seed}").figures_by_name() for seed in range(seeds)]
     print(f"\n{stem}, {seeds} seeds\n\n{table(runs)}")
 
 

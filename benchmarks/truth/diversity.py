@@ -11,14 +11,15 @@ from itertools import permutations, product
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from finished import finished
 
 from aliter.core.errors import AliterError
 from aliter.data import ledger
 from aliter.data.run import Run
-from aliter.workflows.counterfactual import STAGES, Config
+from aliter.workflows.counterfactual import Config
 from aliter.workflows.counterfactual.translate import KINDS
-from aliter.workflows.stage import due, link, run_stages
 
 
 def weighted(config: Config, weight: float) -> Config:
@@ -28,25 +29,17 @@ def weighted(config: Config, weight: float) -> Config:
     return Config.model_validate(values)
 
 
-def finished(config: Config, path: Path, other: Run | None) -> Run:
-    """Return the run of ``config``, its images and classifier those of the run ``other``."""
-    run = Run(path, config)
-    with run.working():
-        waiting = due(STAGES, config, run)
-        run_stages(link(waiting, run, other.path) if other and waiting else waiting, config, run, say=print)
-    return run
-
-
 def table(runs: dict[str, Run]) -> str:
     """Return Markdown: for each run and kind of style the step that was chosen, rates, spread, scores."""
     head = ("weight", "styles", "step chosen", "spread over styles", "median QuAC score")
     lines = ["| " + " | ".join(head) + " |", "|---|---|--:|--:|--:|"]
     for weight, run in runs.items():
-        figures = {one.name: one.value for stage in run.figures().values() for one in stage}
+        figures = run.figures_by_name()
         (best,) = (one for one in ledger.outputs(run.path, "translate") if "/translator-best-" in one)
         for kind in KINDS:
-            score = figures.get(f"QuAC score, integrated_gradients, {kind}", float("nan"))
-            spread = figures[f"spread over styles, {kind}"]
+            known = figures.get(f"QuAC score, integrated_gradients, {kind}")
+            score = known.value if known else np.nan
+            spread = figures[f"spread over styles, {kind}"].value
             lines.append(f"| {weight} | {kind} | {int(Path(best).stem[-8:]):,} | {spread:.4f} | {score:.3f} |")
     return "\n".join(lines)
 
@@ -75,7 +68,8 @@ def main(
     runs: dict[str, Run] = {}
     for config in chosen:
         weight = f"{config.translate.objective.diversity:g}"
-        runs[weight] = finished(config, to / weight, next(iter(runs.values()), None))
+        first = next(iter(runs.values()), None)
+        runs[weight] = finished(config, to / weight, source=first and first.path)
     print(f"\n{table(runs)}\n\n{rates(runs)}")
 
 

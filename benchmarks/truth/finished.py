@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from aliter.core.spec import Spec
-from aliter.data.run import Figure, Run
+from aliter.data.run import Run
 from aliter.workflows import name_of, workflow
 from aliter.workflows.stage import due, link, run_stages
 
@@ -22,11 +22,6 @@ def finished(config: Spec, path: Path, until: str | None = None, source: Path | 
             waiting = link(waiting, run, source, print)
         run_stages(waiting, config, run, say=print)
     return run
-
-
-def figures_of(config: Spec, path: Path, until: str | None = None, source: Path | None = None) -> dict[str, Figure]:
-    """Return all figures of that run, by name."""
-    return {one.name: one for figures in finished(config, path, until, source).figures().values() for one in figures}
 
 
 def spread(values: list[float], form: str = ".3f") -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from finished import figures_of, spread
+from finished import finished, spread
 from staining import with_seed
 
 from aliter.core.errors import AliterError
@@ -52,7 +52,7 @@ def main(
     for seed in range(seeds):
         for name, one in sides.items():
             path = to / f"staging-{config.stem}-{name}-{seed}"
-            figures = figures_of(with_seed(one, seed), path, until="evaluate")
+            figures = finished(with_seed(one, seed), path, until="evaluate").figures_by_name()
             values = {row: figures[f"{row}, gan"].value for row in ROWS}
             found[name].append(values | {"seconds of translate": seconds(path)})
     print(f"\n{seeds} seeds\n\n| | {' | '.join(sides)} |\n|---|{'--:|' * len(sides)}")

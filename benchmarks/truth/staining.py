@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from finished import figures_of, spread
+from finished import finished, spread
 
 from aliter.core.errors import AliterError
 from aliter.workflows.staining import Config
@@ -66,8 +66,8 @@ def main(
     assert isinstance(chosen, Config)
     found = []
     for seed in range(seeds):
-        figures = figures_of(with_seed(chosen, seed), to / f"staining-{config.stem}-{seed}")
-        found.append({name: one.value for name, one in figures.items()})
+        run = finished(with_seed(chosen, seed), to / f"staining-{config.stem}-{seed}")
+        found.append({name: one.value for name, one in run.figures_by_name().items()})
     print(f"\n{seeds} seeds\n\n{table(list(PIXELS), METHODS, found)}\n")
     print(f"{table(list(TRADE), ('gan less regression',), found)}\n")
     print(f"{table(list(DOUBT), METHODS[:2], found)}\n")

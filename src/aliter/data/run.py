@@ -240,6 +240,10 @@ class Run:
         order = [stage for stage in self.finished if stage in found]
         return {stage: [Figure(**row) for row in json.loads(found[stage].read_text())] for stage in order}
 
+    def figures_by_name(self, stage: str | None = None) -> dict[str, Figure]:
+        """Return the figures of the finished stages, or of one, by their names."""
+        return {one.name: one for name, rows in self.figures().items() if stage in (None, name) for one in rows}
+
     def metrics(self, stage: str | None = None) -> list[dict[str, Any]]:
         """Return the rows of ``metrics.jsonl``, of one stage or of all."""
         rows = [

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from aliter.data.images import Images
-from aliter.data.run import Figure, Run
+from aliter.data.run import Run
 from aliter.data.splits import SPLITS, straddling
 from aliter.report.page import Prose, Provenance, Table, figure_table
 
@@ -48,5 +48,5 @@ def splits(images: Images) -> list[Prose | Table]:
 
 def headline(run: Run, wanted: Mapping[str, str]) -> dict[str, str]:
     """Return those of the ``wanted`` figures that there are: their name, and the words that a reader sees."""
-    found: dict[str, Figure] = {one.name: one for figures in run.figures().values() for one in figures}
+    found = run.figures_by_name()
     return {words: f"{found[name].value:.3f}" for name, words in wanted.items() if name in found}

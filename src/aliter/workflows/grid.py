@@ -160,7 +160,7 @@ def finished(combinations: Sequence[Combination], to: Path) -> list[Combination]
 
 
 def _figures(run: Run) -> dict[str, float]:
-    return {figure.name: figure.value for rows in run.figures().values() for figure in rows}
+    return {name: figure.value for name, figure in run.figures_by_name().items()}
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -136,7 +136,7 @@ def _scores(run: Run) -> dict[tuple[str, str], dict[str, float]]:
 
 def _table(run: Run, stain: str) -> Table:
     """Return the metrics of each method side by side, and the paired difference."""
-    found = {one.name: one for one in run.figures()["evaluate"]}
+    found = run.figures_by_name("evaluate")
     names = [*methods_of(run), REAL]
     rows = []
     for metric in [*(f"{one}{stain}" for one in PIXEL), *INSTANCE, "cell area", "cell light"]:
