@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import aliter
 from aliter.data.run import Run
 from aliter.workflows.counterfactual import STAGES, Config
 from aliter.workflows.stage import due, link, run_stages
@@ -54,10 +55,7 @@ def main() -> None:
     """Print the peaks and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
-        chosen = config(COUNTS[0])
-        run = Run(source, chosen)
-        with run.working():
-            run_stages(due(STAGES, chosen, run, "translate"), chosen, run)
+        aliter.run(config(COUNTS[0]), to=source, stage="translate")
         peaks = []
         for count in COUNTS:
             command = [sys.executable, __file__, str(Path(folder) / str(count)), str(source), str(count)]

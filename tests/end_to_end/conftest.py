@@ -16,9 +16,11 @@ import pytest
 import torch
 import yaml
 
+import aliter
 from aliter.core.spec import Spec
 from aliter.data import layout, ledger
 from aliter.data.run import Run
+from aliter.workflows import read
 from aliter.workflows.check import check
 from aliter.workflows.export import export
 
@@ -43,6 +45,29 @@ evaluate: {sweep: {close_px: 5, blur_sigma_px: 1.0, steps: 10}}
 
 Taken = Callable[[Run], dict[str, dict[str, np.ndarray]]]
 Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def config(request: pytest.FixtureRequest) -> Spec:
+    """Return the config that a module of tests is about: it names the file in ``CONFIG``."""
+    return read(request.module.CONFIG)
+
+
+@pytest.fixture(scope="module")
+def run(config: Spec, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return the finished run of that config."""
+    return aliter.run(config, to=tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def figures(run: Run) -> dict[str, float]:
+    """Return the values of the figures of that run, by name."""
+    return values_of(run)
+
+
+def values_of(run: Run) -> dict[str, float]:
+    """Return the values of all figures of a run, by name."""
+    return {name: one.value for name, one in run.figures_by_name().items()}
 
 
 @pytest.fixture

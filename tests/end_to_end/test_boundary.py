@@ -12,22 +12,16 @@ import torch
 from tests.end_to_end.conftest import Taken
 from tests.report.test_report_browser import Browser
 
+import aliter
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
 from aliter.nets.own import save_script
 from aliter.workflows.boundary import STAGES, Config
 from aliter.workflows.boundary.pair import pair_of
 from aliter.workflows.boundary.pretrain import keep_epoch
-from aliter.workflows.stage import due, run_stages
+from aliter.workflows.stage import due
 
-TINY = Path(__file__).parents[2] / "configs" / "boundary" / "tiny.yaml"
-
-
-def made(config: Config, path: Path, until: str | None = None, trust: bool = False) -> Run:
-    run = Run(path, config, trust=trust)
-    with run.working():
-        run_stages(due(STAGES, config, run, until), config, run)
-    return run
+CONFIG = Path(__file__).parents[2] / "configs" / "boundary" / "tiny.yaml"
 
 
 def changed(config: Config, **blocks: dict[str, object]) -> Config:
@@ -35,23 +29,6 @@ def changed(config: Config, **blocks: dict[str, object]) -> Config:
     for name, block in blocks.items():
         values[name] = {**values[name], **block}
     return Config.model_validate(values)
-
-
-@pytest.fixture(scope="module")
-def config() -> Config:
-    found = Config.read(TINY)
-    assert isinstance(found, Config)
-    return found
-
-
-@pytest.fixture(scope="module")
-def run(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return made(config, tmp_path_factory.mktemp("runs") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def figures(run: Run) -> dict[str, float]:
-    return {one.name: one.value for rows in run.figures().values() for one in rows}
 
 
 def test_the_classifier_is_right_and_sure_of_real_images(figures: dict[str, float]) -> None:
@@ -151,7 +128,7 @@ def micro(config: Config) -> Config:
 
 def test_a_classifier_of_many_classes_is_asked_about_the_pair(micro: Config, tmp_path: Path) -> None:
     many = changed(micro, images={"classes": [4, 7, 1]}, classify={"classes": "all"}, confuse={"weights": [25]})
-    run = made(many, tmp_path / "many", "confuse")
+    run = aliter.run(many, to=tmp_path / "many", stage="confuse")
     assert run["confusion/cnn-0/test"].shape == (3, 3)
     p = run["real/probability/cnn-0"]
     assert p.shape == (179 + 182,)
@@ -164,8 +141,8 @@ def test_a_classifier_of_ones_own_is_put_under_stress(micro: Config, tmp_path: P
     net = {"kind": "own", "path": str(tmp_path / "mine.pt"), "classes": ["7", "1"]}
     own = changed(micro, classify={"nets": {"mine": net}}, confuse={"weights": [25], "starts": ["last"]})
     with pytest.raises(RequestError, match="add --trust if the file is yours"):
-        made(own, tmp_path / "wary", "classify")
-    found = made(own, tmp_path / "own", "select", trust=True)
+        aliter.run(own, to=tmp_path / "wary", stage="classify")
+    found = aliter.run(own, to=tmp_path / "own", stage="select", trust=True)
     pair = pair_of(own, found)
     logits = mine(torch.from_numpy(pair.signed(np.arange(len(pair))))).detach()
     np.testing.assert_allclose(found["real/probability/mine-0"], logits.softmax(1)[:, 1], atol=1e-5)
@@ -181,16 +158,16 @@ def numbers(run: Run) -> dict[str, bytes]:
 def test_the_same_seed_gives_the_same_bytes_and_a_stop_between_changes_none(
     micro: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = numbers(made(micro, tmp_path / "whole"))
+    whole = numbers(aliter.run(micro, to=tmp_path / "whole"))
     with monkeypatch.context() as patch:
         patch.setattr(import_module("aliter.workflows.boundary.confuse"), "keep_epoch", _stopping(5))
         with pytest.raises(KeyboardInterrupt):
-            made(micro, tmp_path / "parts")
-    parts = numbers(made(micro, tmp_path / "parts"))
+            aliter.run(micro, to=tmp_path / "parts")
+    parts = numbers(aliter.run(micro, to=tmp_path / "parts"))
     assert whole.keys() == parts.keys()
     assert [name for name in whole if whole[name] != parts[name]] == []
     other = changed(micro, pretrain={"fit": {**micro.pretrain.fit.model_dump(), "seed": 1}})
-    assert numbers(made(other, tmp_path / "other"))["step2/generated"] != whole["step2/generated"]
+    assert numbers(aliter.run(other, to=tmp_path / "other"))["step2/generated"] != whole["step2/generated"]
 
 
 def _stopping(after: int) -> Callable[..., None]:
@@ -210,7 +187,7 @@ def test_a_classifier_that_is_unsure_is_not_put_under_stress(config: Config, run
     hasty = changed(config, classify={"fit": {**json.loads(config.classify.fit.model_dump_json()), "steps": 1}})
     small = changed(hasty, images={"classes": [7, 1]}, measure={"count": 50}, pretrain={"fit": {"steps": 1}})
     with pytest.raises(RequestError, match=r"cnn-0: expected an accuracy of at least 0\.95 and a confusion distance"):
-        made(small, tmp_path / "hasty", "confuse")
+        aliter.run(small, to=tmp_path / "hasty", stage="confuse")
 
 
 def test_the_generator_and_the_classifier_can_be_taken_elsewhere(config: Config, run: Run, taken: Taken) -> None:

@@ -18,34 +18,15 @@ from aliter.workflows.concepts.gather import tiles_of
 from aliter.workflows.concepts.outcome import box_scores, matched_scores
 from aliter.workflows.concepts.score import cavs_of, scored
 from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
-from aliter.workflows.stage import due, run_stages
+from aliter.workflows.stage import due
 
-TINY = Path(__file__).parents[2] / "configs" / "concepts" / "tiny.yaml"
-
-
-@pytest.fixture(scope="module")
-def config() -> Config:
-    found = Config.read(TINY)
-    assert isinstance(found, Config)
-    return found
+CONFIG = Path(__file__).parents[2] / "configs" / "concepts" / "tiny.yaml"
 
 
-@pytest.fixture(scope="module")
-def run(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    found = Run(tmp_path_factory.mktemp("runs") / "tiny", config)
-    with found.working():
-        run_stages(due(STAGES, config, found), config, found)
-    return found
-
-
-def figure(run: Run, name: str) -> float:
-    return {one.name: one.value for rows in run.figures().values() for one in rows}[name]
-
-
-def test_the_detector_finds_figures_on_slides_it_never_saw(run: Run) -> None:
+def test_the_detector_finds_figures_on_slides_it_never_saw(run: Run, figures: dict[str, float]) -> None:
     tiles = tiles_of(run)
-    assert figure(run, "F1") > 0.5
-    assert figure(run, "recall") > 0.5
+    assert figures["F1"] > 0.5
+    assert figures["recall"] > 0.5
     assert not set(np.array(tiles.groups)[tiles.split("train")]) & set(np.array(tiles.groups)[tiles.split("test")])
 
 
@@ -77,9 +58,9 @@ def test_every_concept_is_tested_and_controls_too(config: Config, run: Run) -> N
             assert 0 < row.learned_p <= row.learned <= 1
 
 
-def test_the_rank_errs_about_as_often_as_it_says(config: Config, run: Run) -> None:
+def test_the_rank_errs_about_as_often_as_it_says(config: Config, figures: dict[str, float]) -> None:
     for layer in ("layer1", "layer2"):
-        assert figure(run, f"false positives, rank, {layer}") <= 0.15
+        assert figures[f"false positives, rank, {layer}"] <= 0.15
 
 
 def test_walks_start_at_what_is_drawn_and_every_frame_was_scored_by_the_detector(config: Config, run: Run) -> None:
@@ -109,7 +90,7 @@ def test_walks_start_at_what_is_drawn_and_every_frame_was_scored_by_the_detector
 
 def test_a_shift_in_the_box_is_more_local_than_one_everywhere(run: Run) -> None:
     names = ("sum top, pixels", "grad", "grad, everywhere")
-    pixels, within, everywhere = (figure(run, f"change in and near the box, {name}") for name in names)
+    pixels, within, everywhere = (figures[f"change in and near the box, {name}"] for name in names)
     assert pixels == 1
     assert within > 0.9
     assert within >= everywhere
@@ -149,7 +130,5 @@ def test_what_draws_again_can_be_taken_elsewhere(run: Run, taken: Taken) -> None
     np.testing.assert_allclose(to_signed(found, (0.0, 255.0)), run["drawn/test"][0], atol=1e-3)
 
 
-def test_steps_and_disk_are_as_a_check_says_before(run: Run, tmp_path: Path) -> None:
-    config = Config.read(TINY)
-    assert isinstance(config, Config)
+def test_steps_and_disk_are_as_a_check_says_before(config: Config, run: Run, tmp_path: Path) -> None:
     assert_as_checked(config, run, ("detect", "decode"), tmp_path)

@@ -8,12 +8,13 @@ import pytest
 import torch
 from scipy.ndimage import binary_dilation
 
+import aliter
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
 from aliter.data.simulate import Fictus
 from aliter.data.simulate.store import write_simulation
 from aliter.data.tiles import whole_tiles
-from aliter.workflows.concepts import STAGES, Config
+from aliter.workflows.concepts import Config
 from aliter.workflows.concepts.decode import fingerprint
 from aliter.workflows.concepts.detect import detector_of, found_of
 from aliter.workflows.concepts.gather import tiles_of
@@ -21,24 +22,8 @@ from aliter.workflows.concepts.outcome import Subject
 from aliter.workflows.concepts.score import scored
 from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
 from aliter.workflows.concepts.sitter import Sitter
-from aliter.workflows.stage import due, run_stages
 
-TINY = Path(__file__).parents[2] / "configs" / "concepts" / "tiny_classes.yaml"
-
-
-@pytest.fixture(scope="module")
-def config() -> Config:
-    found = Config.read(TINY)
-    assert isinstance(found, Config)
-    return found
-
-
-@pytest.fixture(scope="module")
-def run(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    found = Run(tmp_path_factory.mktemp("runs") / "classes", config)
-    with found.working():
-        run_stages(due(STAGES, config, found), config, found)
-    return found
+CONFIG = Path(__file__).parents[2] / "configs" / "concepts" / "tiny_classes.yaml"
 
 
 def test_images_held_out_walk_to_the_target_and_every_frame_is_scored_by_the_classifier(
@@ -78,9 +63,8 @@ def test_what_does_not_go_together_is_refused(config: Config, tmp_path: Path) ->
         ("detect", {}, "set detect.net.kind: classifier"),
     ):
         other = Config.model_validate({**values, field: value})
-        run = Run(tmp_path / str(len(list(tmp_path.iterdir()))), other)
-        with run.working(), pytest.raises(RequestError, match=said):
-            run_stages(due(STAGES, other, run, until="detect"), other, run)
+        with pytest.raises(RequestError, match=said):
+            aliter.run(other, to=tmp_path / str(len(list(tmp_path.iterdir()))), stage="detect")
 
 
 def test_where_a_difference_was_planted_is_where_the_simulator_drew_it(config: Config, tmp_path: Path) -> None:

@@ -17,23 +17,9 @@ from aliter.workflows.counterfactual import STAGES, Config
 from aliter.workflows.counterfactual.classify import classifier_of
 from aliter.workflows.export import Stated, export
 from aliter.workflows.gather import images_of
-from aliter.workflows.stage import due, run_stages
+from aliter.workflows.stage import due
 
-TINY = Path(__file__).parents[2] / "configs" / "counterfactual" / "tiny.yaml"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    config = Config.read(TINY)
-    found = Run(tmp_path_factory.mktemp("runs") / "tiny", config)
-    with found.working():
-        run_stages(due(STAGES, config, found), config, found)
-    return found
-
-
-@pytest.fixture(scope="module")
-def figures(run: Run) -> dict[str, float]:
-    return {one.name: one.value for rows in run.figures().values() for one in rows}
+CONFIG = Path(__file__).parents[2] / "configs" / "counterfactual" / "tiny.yaml"
 
 
 def test_the_classifier_is_right_and_planted_pairs_convert(figures: dict[str, float]) -> None:
@@ -82,13 +68,13 @@ def test_the_store_says_what_it_holds(run: Run) -> None:
     assert (np.nanmax(tries[..., 1], axis=1) >= kept[:, 0, 1] - 1e-6).all()
 
 
-def test_a_changed_setting_redoes_only_what_it_touches(run: Run) -> None:
+def test_a_changed_setting_redoes_only_what_it_touches(config: Config, run: Run) -> None:
     changed = Config.model_validate(
-        {**Config.read(TINY).model_dump(mode="json"), "evaluate": {"sweep": {"steps": 20, "close_px": 5}}}
+        {**config.model_dump(mode="json"), "evaluate": {"sweep": {"steps": 20, "close_px": 5}}}
     )
     with run.working():
         assert [one.stage.name for one in due(STAGES, changed, run)] == ["evaluate", "report"]
-        assert due(STAGES, Config.read(TINY), run) == []
+        assert due(STAGES, config, run) == []
 
 
 def test_classifier_and_translator_can_be_taken_elsewhere(run: Run, taken: Taken) -> None:

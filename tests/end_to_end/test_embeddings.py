@@ -16,18 +16,9 @@ from aliter.workflows.embeddings.gather import fields_of
 from aliter.workflows.embeddings.points import clicks_of
 from aliter.workflows.embeddings.rows import described, remembered, rows_of
 from aliter.workflows.embeddings.validate import scores_of
-from aliter.workflows.stage import due, run_stages
+from aliter.workflows.stage import due
 
-TINY = Path(__file__).parents[2] / "configs" / "embeddings" / "tiny.yaml"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    config = Config.read(TINY)
-    found = Run(tmp_path_factory.mktemp("runs") / "tiny", config)
-    with found.working():
-        run_stages(due(STAGES, config, found), config, found)
-    return found
+CONFIG = Path(__file__).parents[2] / "configs" / "embeddings" / "tiny.yaml"
 
 
 def test_views_become_easier_to_match_and_losses_fall_below_chance(run: Run) -> None:
@@ -40,10 +31,10 @@ def test_views_become_easier_to_match_and_losses_fall_below_chance(run: Run) -> 
 
 @pytest.mark.parametrize(("share", "lost"), [(0.4, False), (0.004, True)])
 def test_an_embedding_in_which_all_points_look_alike_is_told(
-    share: float, lost: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    share: float, lost: bool, config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "run").mkdir()
-    run = Run(tmp_path / "run", Config.read(TINY))
+    run = Run(tmp_path / "run", config)
     rows = [{"stage": "contrast", "found": found, "found by chance": 0.002} for found in (0.3, share)]
     (run.path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     figure = told_apart(run)
@@ -52,20 +43,17 @@ def test_an_embedding_in_which_all_points_look_alike_is_told(
     assert ("lower contrast.fit.rate" in caplog.text) == ("lower contrast.fit.rate" in figure.note) == lost
 
 
-def test_the_embedding_segments(run: Run) -> None:
-    figures = {one.name: one.value for rows in run.figures().values() for one in rows}
+def test_the_embedding_segments(figures: dict[str, float]) -> None:
     assert figures["foreground IoU, embedding, head, 32 clicks"] > 0.4
     assert figures["foreground IoU, filters, forest, 32 clicks"] > 0.5
 
 
-def test_the_embedding_beats_one_that_learned_nothing(run: Run) -> None:
-    figures = {one.name: one.value for rows in run.figures().values() for one in rows}
+def test_the_embedding_beats_one_that_learned_nothing(figures: dict[str, float]) -> None:
     learned, fresh = (figures[f"foreground IoU, {name}, head, 32 clicks"] for name in ("embedding", "random"))
     assert learned > fresh
 
 
-def test_affinities_that_were_learned_make_objects(run: Run) -> None:
-    figures = {one.name: one.value for rows in run.figures().values() for one in rows}
+def test_affinities_that_were_learned_make_objects(run: Run, figures: dict[str, float]) -> None:
     name = "embedding, affinities, all labels"
     assert figures[f"foreground IoU, {name}"] > 0.6
     fields = fields_of(run)
@@ -131,13 +119,13 @@ def test_the_table_holds_what_was_measured_and_thresholds_are_chosen_on_validati
     assert float(row["voi_merge"]) == pytest.approx(merge, abs=1e-5)
 
 
-def test_other_clicks_redo_no_pretraining(run: Run) -> None:
-    values = Config.read(TINY).model_dump(mode="json")
+def test_other_clicks_redo_no_pretraining(config: Config, run: Run) -> None:
+    values = config.model_dump(mode="json")
     changed = Config.model_validate({**values, "points": {"count": 32, "seed": 1}})
     with run.working():
         names = [one.stage.name for one in due(STAGES, changed, run)]
         assert names == ["points", "segment", "validate", "report"]
-        assert due(STAGES, Config.read(TINY), run) == []
+        assert due(STAGES, config, run) == []
     assert (run.path / "report" / "index.html").is_file()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.end_to_end.conftest import values_of
 
 import aliter
 from aliter.core.errors import DataError, RequestError
@@ -48,10 +49,6 @@ def own(base: Run) -> dict[str, Any]:
     }
 
 
-def figures(run: Run) -> dict[str, float]:
-    return {one.name: one.value for rows in run.figures().values() for one in rows}
-
-
 def test_planted_pairs_need_no_translator(base: Run) -> None:
     assert list(base.finished) == ["gather", "classify", "generate", "attribute", "evaluate", "report"]
     assert not list(base.path.glob("checkpoints/translator*"))
@@ -85,12 +82,12 @@ def test_a_planted_shortcut_has_truth_columns_of_its_own(tmp_path: Path) -> None
     assert marks[:, 2].any(axis=(1, 2)).all()
     assert not marks[:, :2].any()
     assert np.isfinite(scores).all()
-    assert "average precision with the shortcut, residual, nuisance" in figures(run)
+    assert "average precision with the shortcut, residual, nuisance" in values_of(run)
     assert "average precision, shortcut" in (run.path / "report" / "index.html").read_text()
 
 
 def test_the_copy_needs_pytorch_alone_and_is_right_as_often(base: Run) -> None:
-    found = figures(base)
+    found = values_of(base)
     assert found["accuracy of the exported copy, val"] == found["accuracy, val"]
     images = Images(base.path / "images.zarr")
     x = torch.from_numpy(images.signed(images.split("test", 0)))
@@ -109,8 +106,8 @@ def test_own_model_and_pairs_give_what_the_run_that_made_them_gave(
     assert not list(run.path.glob("checkpoints/*"))
     assert not (run.path / "models").exists()
     assert "translate" not in run.finished
-    found = figures(run)
-    assert found["accuracy, test"] == figures(base)["accuracy, test"]
+    found = values_of(run)
+    assert found["accuracy, test"] == values_of(base)["accuracy, test"]
     assert "accuracy, train" in found
     for what in ("generated", "converted", "truth", "masks/residual"):
         np.testing.assert_array_equal(run[f"plain/{what}/0_1"], base[f"plain/{what}/0_1"])

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from tests.end_to_end.conftest import values_of
 
+import aliter
 from aliter.data.masks import convert_masked
-from aliter.data.run import Run
-from aliter.workflows.embeddings import STAGES, Config
-from aliter.workflows.stage import due, run_stages
+from aliter.workflows.embeddings import Config
 
 SIDE = 128
 
@@ -69,10 +69,7 @@ def test_clicks_find_them(nuclei: Path, tmp_path: Path) -> None:
             },
         }
     )
-    run = Run(tmp_path / "run", config)
-    with run.working():
-        run_stages(due(STAGES, config, run), config, run)
-    figures = {one.name: one.value for rows in run.figures().values() for one in rows}
+    figures = values_of(aliter.run(config, to=tmp_path / "run"))
     print({name: round(value, 3) for name, value in figures.items() if "32 clicks" in name})
     assert figures["foreground IoU, filters, forest, 32 clicks"] > 0.7
     assert figures["AP at IoU 0.5, filters, forest, 32 clicks"] > 0.4

@@ -7,31 +7,18 @@ import numpy as np
 import pytest
 from tests.end_to_end.conftest import Taken, assert_as_checked
 
+import aliter
 from aliter.core.errors import RequestError
 from aliter.data.run import Run
 from aliter.ops.intensity import pearson
-from aliter.workflows.stage import due, run_stages
+from aliter.workflows.stage import due
 from aliter.workflows.staining import STAGES, Config
 from aliter.workflows.staining.evaluate import ORACLE, methods_of, predicted, rows_of
 from aliter.workflows.staining.gather import STATISTICS
 from aliter.workflows.staining.pairs import pairs_of
 from aliter.workflows.staining.predict import stainer
 
-TINY = Path(__file__).parents[2] / "configs" / "staining" / "tiny.yaml"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    config = Config.read(TINY)
-    found = Run(tmp_path_factory.mktemp("runs") / "tiny", config)
-    with found.working():
-        run_stages(due(STAGES, config, found), config, found)
-    return found
-
-
-@pytest.fixture(scope="module")
-def figures(run: Run) -> dict[str, float]:
-    return {one.name: one.value for rows in run.figures().values() for one in rows}
+CONFIG = Path(__file__).parents[2] / "configs" / "staining" / "tiny.yaml"
 
 
 def test_fields_are_split_three_ways_and_measured_where_they_are_learned_from(run: Run) -> None:
@@ -76,8 +63,8 @@ def test_figures_are_means_over_fields_of_the_table(run: Run, figures: dict[str,
     assert values[0] == pytest.approx(pearson(pairs.stain(int(pairs.held[row]))[0], image[0]), abs=1e-6)
 
 
-def test_draws_belong_to_their_keys_and_without_keys_nothing_is_dropped(run: Run) -> None:
-    config, pairs = Config.read(TINY), pairs_of(run)
+def test_draws_belong_to_their_keys_and_without_keys_nothing_is_dropped(config: Config, run: Run) -> None:
+    pairs = pairs_of(run)
     x, row = pairs.x(int(pairs.held[0])), 0
     for name in ("regression", "gan"):
         stain = stainer(config, run, pairs, name)
@@ -86,8 +73,10 @@ def test_draws_belong_to_their_keys_and_without_keys_nothing_is_dropped(run: Run
         assert (stain(x, ("a", 1)) != stain(x, ("a", 2))).any()
 
 
-def test_doubt_is_the_spread_of_draws_and_is_calibrated_elsewhere(run: Run, figures: dict[str, float]) -> None:
-    config, pairs = Config.read(TINY), pairs_of(run)
+def test_doubt_is_the_spread_of_draws_and_is_calibrated_elsewhere(
+    config: Config, run: Run, figures: dict[str, float]
+) -> None:
+    pairs = pairs_of(run)
     number = int(pairs.held[0])
     stain = stainer(config, run, pairs, "gan")
     draws = np.stack([stain(pairs.x(number), ("gan", number, draw)) for draw in range(4)]).astype(float)
@@ -104,34 +93,30 @@ def test_doubt_is_the_spread_of_draws_and_is_calibrated_elsewhere(run: Run, figu
     assert 0 <= presence.min() <= presence.max() <= 1
 
 
-def test_a_changed_question_redoes_no_learning(run: Run) -> None:
-    values = Config.read(TINY).model_dump(mode="json")
+def test_a_changed_question_redoes_no_learning(config: Config, run: Run) -> None:
+    values = config.model_dump(mode="json")
     changed = Config.model_validate({**values, "doubt": {**values["doubt"], "draws": 5}})
     with run.working():
         assert [one.stage.name for one in due(STAGES, changed, run)] == ["doubt", "report"]
-        assert due(STAGES, Config.read(TINY), run) == []
+        assert due(STAGES, config, run) == []
     assert "nuclei" in (run.path / "report" / "index.html").read_text(encoding="utf-8")
     assert list((run.path / "samples" / "translate").glob("*.png"))
 
 
-def test_channels_that_are_not_there_are_named(tmp_path: Path) -> None:
-    values = Config.read(TINY).model_dump(mode="json")
+def test_channels_that_are_not_there_are_named(config: Config, tmp_path: Path) -> None:
+    values = config.model_dump(mode="json")
     images = {"simulate": "phase", "count": 4, "size": 64}
-    config = Config.model_validate({**values, "images": images, "target": ["actin"]})
-    found = Run(tmp_path / "run", config)
-    with found.working(), pytest.raises(RequestError, match="one of phase, nuclei, membrane; found 'actin'"):
-        run_stages(due(STAGES, config, found, until="gather"), config, found)
+    with pytest.raises(RequestError, match="one of phase, nuclei, membrane; found 'actin'"):
+        aliter.run({**values, "images": images, "target": ["actin"]}, to=tmp_path / "run", stage="gather")
 
 
-def test_the_networks_that_stain_can_be_taken_elsewhere(run: Run, taken: Taken) -> None:
-    pairs, config = pairs_of(run), Config.read(TINY)
+def test_the_networks_that_stain_can_be_taken_elsewhere(config: Config, run: Run, taken: Taken) -> None:
+    pairs = pairs_of(run)
     whole = config.model_copy(update={"predict": config.predict.model_copy(update={"tile_px": max(pairs.shape)})})
     for name, found in taken(run).items():
         stained = stainer(whole, run, pairs, name)(pairs.x(int(pairs.fields.split("test")[0])), None)
         np.testing.assert_allclose(found["answer"][0], stained, rtol=1e-3, atol=0.1)
 
 
-def test_steps_and_disk_are_as_a_check_says_before(run: Run, tmp_path: Path) -> None:
-    config = Config.read(TINY)
-    assert isinstance(config, Config)
+def test_steps_and_disk_are_as_a_check_says_before(config: Config, run: Run, tmp_path: Path) -> None:
     assert_as_checked(config, run, ("regress", "translate"), tmp_path)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tifffile
 
+import aliter
 from aliter.core.errors import AliterError, DataError
 from aliter.data.run import Run
-from aliter.workflows.counterfactual import STAGES, Config
+from aliter.workflows.counterfactual import Config
 from aliter.workflows.gather import images_of
-from aliter.workflows.stage import due, run_stages
 
 CLASSIFY = {
     "net": {"kind": "small_cnn", "width": 2, "depth": 2},
@@ -33,10 +33,7 @@ def folder(path: Path, values: np.ndarray, ending: str) -> Path:
 
 def classified(path: Path, source: Path, declared: tuple[float, float] | None) -> Run:
     config = Config.model_validate({"images": str(source), "range": declared, "classify": CLASSIFY})
-    run = Run(path, config)
-    with run.working():
-        run_stages(due(STAGES, config, run, until="classify"), config, run)
-    return run
+    return aliter.run(config, to=path, stage="classify")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +72,7 @@ def test_values_reach_the_classifier_as_they_are(
     signed = images.signed(np.arange(16))
     assert (signed.min(), signed.max()) == pytest.approx((-1, 1), abs=1e-6)
     assert np.isfinite(signed).all()
-    assert {one.name for one in run.figures()["classify"]} >= {"accuracy, val", "accuracy, test"}
+    assert run.figures_by_name("classify").keys() >= {"accuracy, val", "accuracy, test"}
 
 
 def test_one_range_holds_for_dim_and_bright_images(tmp_path: Path) -> None:

@@ -12,16 +12,16 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+import aliter
 from aliter.core.errors import DataError, RequestError
 from aliter.data.annotations import Listed
-from aliter.data.run import Run
 from aliter.data.simulate.tissue import Tissue
 from aliter.data.slides import drawn_slides
 from aliter.data.tiles import Cut, Tiles, write_tiles
 from aliter.nets.decoder import Encoder, Upsampling
 from aliter.nets.detector import FasterRCNN, channels_of
 from aliter.nets.layers import inserted
-from aliter.workflows.concepts import STAGES, Config
+from aliter.workflows.concepts import Config
 from aliter.workflows.concepts.decode import fingerprint
 from aliter.workflows.concepts.detect import detector_of
 from aliter.workflows.concepts.discover import Discovering, _elsewhere
@@ -32,7 +32,6 @@ from aliter.workflows.concepts.push import Loom, Place, Push, mask_of
 from aliter.workflows.concepts.shift import Shifting, _walked
 from aliter.workflows.concepts.sitter import Sitter
 from aliter.workflows.concepts.way import FIRST_BEND, way
-from aliter.workflows.stage import due, run_stages
 
 NET = FasterRCNN(levels=(1, 2), pyramid=8, head=8, anchors_px=(12.0, 20.0, 40.0), proposals=12)
 LAYER1, LAYER2 = "backbone.body.layer1", "backbone.body.layer2"
@@ -284,25 +283,19 @@ def test_a_detector_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "mine.pth"
     torch.save(NET.build(2, 5).state_dict(), path)
     config = micro(fit=None, net={**NET.model_dump(), "weights": path})
-    run = Run(tmp_path / "run", config)
-    with run.working():
-        run_stages(due(STAGES, config, run, until="detect"), config, run)
+    run = aliter.run(config, to=tmp_path / "run", stage="detect")
     mine = torch.load(path, weights_only=True)
     for name, value in detector_of(config, run).state_dict().items():
         assert torch.equal(value, mine[name]), name
     assert not list(run.path.glob("checkpoints/*"))
     with pytest.raises(RequestError, match=r"set detect\.net\.weights"):
-        other = micro(fit=None)
-        bare = Run(tmp_path / "bare", other)
-        with bare.working():
-            run_stages(due(STAGES, other, bare, until="detect"), other, bare)
+        aliter.run(micro(fit=None), to=tmp_path / "bare", stage="detect")
 
 
 def test_slides_that_are_all_of_one_split_are_refused(tmp_path: Path) -> None:
     config = micro().model_copy(update={"tiles": micro().tiles.model_copy(update={"overlap": 64})})
-    run = Run(tmp_path / "run", config)
-    with run.working(), pytest.raises((RequestError, DataError), match="overlap: expected less than 64"):
-        run_stages(due(STAGES, config, run, until="gather"), config, run)
+    with pytest.raises((RequestError, DataError), match="overlap: expected less than 64"):
+        aliter.run(config, to=tmp_path / "run", stage="gather")
 
 
 def test_the_config_of_midog_reads_such_a_folder(tmp_path: Path) -> None:
@@ -322,10 +315,7 @@ def test_the_config_of_midog_reads_such_a_folder(tmp_path: Path) -> None:
     assert isinstance(config.images, Listed)
     where = {"slides": tmp_path / "images", "boxes": tmp_path / "MIDOG.json"}
     config = config.model_copy(update={"images": config.images.model_copy(update=where)})
-    run = Run(tmp_path / "run", config)
-    with run.working():
-        run_stages(due(STAGES, config, run, until="gather"), config, run)
-    found = tiles_of(run)
+    found = tiles_of(aliter.run(config, to=tmp_path / "run", stage="gather"))
     assert found.shape == (3, 512, 512)
     assert {len(found.split(name)) > 0 for name in ("train", "val", "test")} == {True}
     assert set(found.boxes.label.tolist()) == {1, 2}

@@ -7,13 +7,14 @@ import pytest
 import tifffile
 from tests.end_to_end.conftest import MICRO
 
+import aliter
 from aliter.core.errors import DataError, RequestError
 from aliter.core.spec import Spec
 from aliter.data.convert import convert
 from aliter.data.run import Run
-from aliter.workflows.counterfactual import STAGES, Config
+from aliter.workflows.counterfactual import Config
 from aliter.workflows.counterfactual.estimate import survey
-from aliter.workflows.stage import due, fingerprint, run_stages
+from aliter.workflows.stage import fingerprint
 
 SIMULATED = "{simulate: fictus, count: 30, size: 32, factors: [aggregates], seed: 0}"
 
@@ -25,10 +26,7 @@ def config(folder: Path, images: str) -> Spec:
 
 
 def gathered(chosen: Spec, folder: Path) -> Run:
-    run = Run(folder / "run", chosen)
-    with run.working():
-        run_stages(due(STAGES, chosen, run, "gather"), chosen, run)
-    return run
+    return aliter.run(chosen, to=folder / "run", stage="gather")
 
 
 def sheet(folder: Path, groups: bool = True) -> Path:
@@ -44,6 +42,7 @@ def sheet(folder: Path, groups: bool = True) -> Path:
 
 def test_a_run_proves_that_no_group_is_in_two_splits(tmp_path: Path) -> None:
     run = gathered(config(tmp_path, str(sheet(tmp_path))), tmp_path)
+    assert list(run.finished) == ["gather"]
     (figure,) = run.figures()["gather"]
     assert (figure.name, figure.value, figure.images) == ("groups in more than one split", 0, 40)
     assert figure.note == "of 10 groups"

@@ -11,6 +11,7 @@ import torch
 import yaml
 from tests.end_to_end.conftest import MICRO
 
+import aliter
 from aliter.core.errors import DataError, RequestError, RunError
 from aliter.data.annotations import Listed, write_listed
 from aliter.data.run import Run
@@ -26,7 +27,6 @@ from aliter.workflows.counterfactual import STAGES
 from aliter.workflows.counterfactual.estimate import survey
 from aliter.workflows.embeddings import Config as Embeddings
 from aliter.workflows.initial import first_config
-from aliter.workflows.stage import due, run_stages
 from aliter.workflows.staining import Config as Staining
 
 
@@ -130,9 +130,7 @@ def test_the_papers_of_finished_stages_are_named(tmp_path: Path) -> None:
     run = Run(tmp_path / "run", config)
     with pytest.raises(RunError, match="expected a run with finished stages"):
         cite(run)
-    with run.working():
-        run_stages(due(STAGES, config, run, "gather"), config, run)
-    found = cite(run)
+    found = cite(aliter.run(config, to=run.path, stage="gather"))
     assert all(one.startswith("Adjavon et al. 2024") for one in found)
     assert {use for uses in found.values() for use in uses} >= {"counterfactual", "fictus"}
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import aliter
 from aliter.core.errors import ConfigError, DataError, RequestError
 from aliter.data.clicks import read_table, write_table
 from aliter.data.fields import Fields
@@ -14,7 +15,7 @@ from aliter.data.simulate import Nuclei
 from aliter.data.simulate.store import write_simulation
 from aliter.workflows.embeddings import STAGES, Config
 from aliter.workflows.embeddings.points import Pointing, clicks_of, drawn
-from aliter.workflows.stage import due, run_stages
+from aliter.workflows.stage import due
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +29,7 @@ def run_of(store: Path, folder: Path, clicks: tuple[int, ...] = (4,), **points: 
     config = Config.model_validate(
         {"images": store, "points": {"count": 4, **points}, "segment": {"clicks": clicks, "learners": []}}
     )
-    run = Run(folder / "run", config)
-    with run.working():
-        run_stages(due(STAGES, config, run, "points"), config, run)
-    return run
+    return aliter.run(config, to=folder / "run", stage="points")
 
 
 def test_what_was_drawn_is_written_and_read_back(store: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+import aliter
 from aliter.data.run import Run
 from aliter.workflows.counterfactual import STAGES, Config
 from aliter.workflows.stage import due, link, run_stages
@@ -62,9 +63,7 @@ def test_networks_have_the_published_sizes() -> None:
 
 def test_the_whole_in_small_shares_images_and_classifier(tmp_path: Path) -> None:
     first = parsed(shrunk(published("0")))
-    one = Run(tmp_path / "one", first)
-    with one.working():
-        run_stages(due(STAGES, first, one), first, one)
+    one = aliter.run(first, to=tmp_path / "one")
     assert [stage.name for stage in STAGES] == list(one.finished)
     assert one["latent/generated/0_1"].shape[1] == 2
     second = parsed(shrunk(published("0.9")))
@@ -80,9 +79,7 @@ def test_the_whole_in_small_shares_images_and_classifier(tmp_path: Path) -> None
 def test_four_classes_on_two_cores_take_one_step(tmp_path: Path) -> None:
     values = yaml.safe_load((CONFIGS / "fictus_64_four.yaml").read_text())
     config = parsed(shrunk(values))
-    run = Run(tmp_path / "run", config)
-    with run.working():
-        run_stages(due(STAGES, config, run, "generate"), config, run)
+    run = aliter.run(config, to=tmp_path / "run", stage="generate")
     assert run["reference/predictions/3_0"].shape[-1] == 4
 
 
@@ -95,9 +92,7 @@ def test_networks_of_full_size_take_one_step(weight: str, tmp_path: Path) -> Non
     values["translate"]["fit"] |= {"steps": 1, "judge_every": 1, "save_every": 1}
     values["translate"] |= {"tries": 1, "judge_tries": 1}
     config = parsed(values)
-    run = Run(tmp_path / "run", config)
-    with run.working():
-        run_stages(due(STAGES, config, run, "translate"), config, run)
+    run = aliter.run(config, to=tmp_path / "run", stage="translate")
     rows = [row for row in run.metrics("translate") if "loss/discriminator/real" in row or len(row) > 4]
     assert rows
     assert all(np.isfinite(value) for row in rows for value in row.values() if isinstance(value, float))

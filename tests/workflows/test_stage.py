@@ -23,6 +23,7 @@ import torch
 import yaml
 from tests.end_to_end.conftest import MICRO, contents
 
+import aliter
 from aliter.core.errors import AliterError, RequestError, RunError
 from aliter.core.spec import Extends, Neutral, Spec
 from aliter.data import blocks, ledger
@@ -334,11 +335,7 @@ def micro(**attribute: object) -> Config:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a finished run."""
-    config = micro()
-    run = Run(tmp_path_factory.mktemp("micro") / "run", config)
-    with run.working():
-        run_stages(due(STAGES, config, run), config, run)
-    return run.path
+    return aliter.run(micro(), to=tmp_path_factory.mktemp("micro") / "run").path
 
 
 @pytest.fixture

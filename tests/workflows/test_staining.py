@@ -8,14 +8,14 @@ import pytest
 import tifffile
 import torch
 
+import aliter
 from aliter.core.errors import CheckpointError, DataError, RequestError
 from aliter.data.kept import Kept
 from aliter.data.paired import write_plate
 from aliter.data.run import Run
 from aliter.data.simulate import Phase
 from aliter.methods.segment.otsu import Otsu
-from aliter.workflows.stage import due, run_stages
-from aliter.workflows.staining import STAGES, Config
+from aliter.workflows.staining import Config
 from aliter.workflows.staining.doubt import Census
 from aliter.workflows.staining.evaluate import predicted
 from aliter.workflows.staining.foreign import foreign
@@ -48,14 +48,6 @@ MICRO: dict[str, Any] = {
 }
 
 
-def ran(values: dict[str, Any], path: Path, until: str) -> Run:
-    config = Config.model_validate(values)
-    run = Run(path, config)
-    with run.working():
-        run_stages(due(STAGES, config, run, until=until), config, run, say=lambda text: None)
-    return run
-
-
 def write_narrow_vgg(path: Path) -> Path:
     """Write weights under the names of torchvision's vgg19, two channels each."""
     state, channels = {}, 3
@@ -72,7 +64,7 @@ def write_narrow_vgg(path: Path) -> Path:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("runs")
     seen = {"perception": str(write_narrow_vgg(folder / "vgg19.pth"))}
-    return ran({**MICRO, "translate": {**MICRO["translate"], **seen}}, folder / "micro", "doubt")
+    return aliter.run({**MICRO, "translate": {**MICRO["translate"], **seen}}, to=folder / "micro", stage="doubt")
 
 
 def weights(run: Run, name: str, net: str) -> dict[str, torch.Tensor]:
@@ -127,7 +119,7 @@ def test_what_was_made_elsewhere_is_read_by_the_names_of_fields(run: Run, kind: 
         "images": str(tmp_path / "made.ome.zarr"),
         "predict": {"others": {"x": str(tmp_path / "made.ome.zarr")}},
     }
-    again = ran(values, tmp_path / "again", "gather")
+    again = aliter.run(values, to=tmp_path / "again", stage="gather")
     pairs = pairs_of(again)
     number = int(pairs.held[0])
     np.testing.assert_array_equal(foreign(tmp_path / "made.ome.zarr", pairs, number), pairs.stain(number))
@@ -141,7 +133,7 @@ def test_an_ensemble_doubts_by_the_disagreement_of_its_members(run: Run) -> None
     floor = 1e-3 * pairs.data_range[0]
     expected = np.maximum(np.std(members, 0, ddof=1), floor)
     np.testing.assert_allclose(run["doubt/ensemble/sd"][0], expected, rtol=1e-3)
-    names = {one.name for figures in run.figures().values() for one in figures}
+    names = run.figures_by_name().keys()
     assert {"coverage of 95 %, raw, ensemble", "sigma scaling, gan", "objects in a field without cells, gan"} <= names
 
 
@@ -196,9 +188,9 @@ def test_where_no_true_objects_are_known_those_of_the_real_stain_stand_in(tmp_pa
     net = {"kind": "pix2pixhd", "width": 2, "downs": 1, "blocks": 1, "norm": "batch", "upsample": "resize"}
     values["regress"] = {**values["regress"], "members": 1, "net": net}
     values["translate"] = {key: value for key, value in values["translate"].items() if key != "enhance"}
-    found = ran(values, tmp_path / "run", "evaluate")
-    figures = {one.name: one.value for rows in found.figures().values() for one in rows}
-    assert figures["AP50, real stain"] == 1
+    found = aliter.run(values, to=tmp_path / "run", stage="evaluate")
+    figures = found.figures_by_name()
+    assert figures["AP50, real stain"].value == 1
     assert "PCC, oracle" not in figures
 
 
@@ -212,7 +204,9 @@ def test_crops_that_a_network_would_enlarge_are_refused(run: Run, stage: str) ->
 
 
 def test_one_real_section_is_a_source_too(tmp_path: Path) -> None:
-    run = ran({**MICRO, "images": {"stain": "ihc", "size": 32}, "target": []}, tmp_path / "run", "gather")
+    run = aliter.run(
+        {**MICRO, "images": {"stain": "ihc", "size": 32}, "target": []}, to=tmp_path / "run", stage="gather"
+    )
     pairs = pairs_of(run)
     assert (pairs.fields.channels, pairs.stains) == (("haematoxylin", "dab"), ("dab",))
     assert (len(pairs.fields.split("train")), len(pairs.held), int(pairs.tested.sum())) == (128, 128, 64)

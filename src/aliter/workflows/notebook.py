@@ -18,12 +18,14 @@ def run(
     to: Path | str | None = None,
     device: str = "cpu",
     trust: bool = False,
+    stage: str | None = None,
 ) -> Run:
     """Do what ``config`` asks for and is not done yet, and return the run; the same call resumes.
 
     ``config`` is the path of a YAML file, what such a file holds, or a workflow's own ``Config``. ``to`` is the folder
     of the run: runs/<workflow>-<name of the file> if None, or a hash of the config in place of a name. With ``trust``
-    a model file of your own, which is code, may be loaded. ``run["..."]`` is an array of the result.
+    a model file of your own, which is code, may be loaded. If a ``stage`` is named, only it and what it needs is done.
+    ``run["..."]`` is an array of the result.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def run(
     chosen = _read(config)
     found = Run(Path(to) if to else place(chosen, _name(config, chosen)), chosen, device, trust=trust)
     with found.working():
-        run_stages(due(workflow(name_of(chosen)).STAGES, chosen, found), chosen, found)
+        run_stages(due(workflow(name_of(chosen)).STAGES, chosen, found, until=stage), chosen, found)
     return found
 
 
