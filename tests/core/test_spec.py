@@ -2,10 +2,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, Tag
 
 from aliter.core.errors import ConfigError
-from aliter.core.spec import Spec
+from aliter.core.spec import Spec, path_or
 
 
 class Tree(Spec):
@@ -18,12 +18,26 @@ class Bush(Spec):
     depth: int = 3
 
 
+class Bed(Spec):
+    bed: int
+    width: int = 1
+
+
 class Garden(Spec):
     plant: Annotated[Tree | Bush, Field(discriminator="kind")] = Tree()
     plants: tuple[Annotated[Tree | Bush, Field(discriminator="kind")], ...] = ()
     rate: float = 1e-3
     name: str = "NO"
     fence: bool = False
+
+
+class Plot(Spec):
+    ground: Annotated[
+        Annotated[Path, Tag("path")]
+        | Annotated[Bed, Tag("bed")]
+        | Annotated[Tree | Bush, Field(discriminator="kind"), Tag("kind")],
+        path_or("bed", "kind"),
+    ]
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -65,6 +79,28 @@ def test_mistakes_name_file_line_key_and_remedy(tmp_path: Path, text: str, sente
         Garden.read(path)
     assert str(caught.value).startswith(f"{path}{sentence}")
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("ground", [Path("here"), Bed(bed=1), Bush(depth=2)])
+def test_what_is_told_by_a_key_of_its_own_reads_back_equal(tmp_path: Path, ground: Path | Bed | Bush) -> None:
+    Plot(ground=ground).write(tmp_path / "plot.yaml")
+    assert Plot.read(tmp_path / "plot.yaml") == Plot(ground=ground)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("ground: {bed: 1.5}", ":1: ground.bed: Input should be a valid integer"),
+        ("ground: {bed: 1, widht: 2}", ":1: ground.widht: unknown key; did you mean 'width'?"),
+        ("ground: {kind: bush,\n  depht: 2}", ":2: ground.depht: unknown key; did you mean 'depth'?"),
+        ("ground: 5", ":1: ground: Input should be a valid dictionary"),
+    ],
+)
+def test_mistakes_in_it_name_the_right_key(tmp_path: Path, text: str, sentence: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        Plot.read(path)
+    assert str(caught.value).startswith(f"{path}{sentence}")
 
 
 def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from aliter.core.errors import ConfigError
@@ -74,27 +74,33 @@ def _members(annotation: Any) -> Iterable[type[BaseModel]]:
             yield from _members(part)
 
 
-def _owner(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[type[BaseModel]], tuple[int | str, ...]]:
-    """Return the models that own the last key of ``loc``, and ``loc`` without the tags of unions."""
-    models, path = [model], []
-    for part in loc[:-1]:
-        inner = [one.model_fields[str(part)] for one in models if part in one.model_fields]
-        if inner:
-            path.append(part)
-            models = [member for field in inner for member in _members(field.annotation)]
-        elif isinstance(part, int):
-            path.append(part)
+def _branches(annotation: Any) -> Iterable[tuple[object, Any]]:
+    """Yield the members of unions in ``annotation``, each with what errors call it."""
+    parts, united = get_args(annotation), get_origin(annotation) in (Union, UnionType)
+    for part in parts:
+        tags = [one.tag for one in getattr(part, "__metadata__", ()) if isinstance(one, Tag)]
+        if tags:
+            yield tags[-1], get_args(part)[0]
+        elif united and isinstance(part, type) and issubclass(part, BaseModel):
+            fields = part.model_fields
+            yield from ((fields[name].default, part) for name in ("kind", "simulate") if name in fields)
+            yield part.__name__, part
         else:
-            models = [one for one in models if part in _tags(one)] or models
-            if not any(part in _tags(one) for one in models):
-                path.append(part)
-    return models, (*path, *loc[-1:])
+            yield from _branches(part)
 
 
-def _tags(model: type[BaseModel]) -> tuple[object, ...]:
-    """Return the names by which a union knows ``model``."""
-    kinds = [model.model_fields[name].default for name in ("kind", "simulate") if name in model.model_fields]
-    return (*kinds, model.__name__)
+def _owner(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[type[BaseModel]], tuple[int | str, ...]]:
+    """Return the models that own the last key of ``loc``, and ``loc`` without what unions call their members."""
+    here: list[Any] = [model]
+    owners, path = [model], []
+    for part in loc:
+        if chosen := [member for one in here for tag, member in _branches(one) if tag == part]:
+            here = chosen
+            continue
+        path.append(part)
+        owners = [member for one in here for member in _members(one)]
+        here = [one.model_fields[part].annotation for one in owners if part in one.model_fields] or here
+    return owners, tuple(path)
 
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails, path: Path, node: yaml.Node | None) -> str:
@@ -127,3 +133,15 @@ def kind_or(default: str) -> Discriminator:
         return str(value.get("kind", default) if isinstance(value, Mapping) else getattr(value, "kind", ""))
 
     return Discriminator(kind)
+
+
+def path_or(*keys: str) -> Discriminator:
+    """Return what tells a ``path`` from specs of which each has a key of its own; a value with none is the last."""
+
+    def key(value: Any) -> str:
+        if isinstance(value, str | Path):
+            return "path"
+        known = value if isinstance(value, Mapping) else getattr(value, "__dict__", ())
+        return next((one for one in keys if one in known), keys[-1])
+
+    return Discriminator(key)

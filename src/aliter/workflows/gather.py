@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
-from pydantic import Discriminator, Tag
+from pydantic import Tag
 
 from aliter.core.errors import DataError, RequestError
+from aliter.core.spec import path_or
 from aliter.data.convert import convert
 from aliter.data.digits import Digits
 from aliter.data.images import Images, is_store
@@ -18,23 +19,13 @@ from aliter.data.simulate import Simulation
 from aliter.data.simulate.store import write_simulation
 from aliter.data.splits import straddling
 
-
-def _kind(value: Any) -> str:
-    if isinstance(value, str | Path):
-        return "path"
-    for name, kind in (("digits", Digits), ("idx", IDX), ("cifar10", CIFAR10)):
-        if isinstance(value, kind) or (isinstance(value, dict) and name in value):
-            return name
-    return "simulate"
-
-
 Source = Annotated[
     Annotated[Path, Tag("path")]
     | Annotated[Digits, Tag("digits")]
     | Annotated[IDX, Tag("idx")]
     | Annotated[CIFAR10, Tag("cifar10")]
     | Annotated[Simulation, Tag("simulate")],
-    Discriminator(_kind),
+    path_or("digits", "idx", "cifar10", "simulate"),
 ]
 """Where a config may have its images from: whatever ``convert`` reads, files as published, or a simulator."""
 

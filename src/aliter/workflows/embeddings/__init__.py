@@ -7,11 +7,11 @@ predicted and compares them with the truth; ``report`` shows it all on one page.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Tag, model_validator
+from pydantic import Tag, model_validator
 
-from aliter.core.spec import Neutral, Spec
+from aliter.core.spec import Neutral, Spec, path_or
 from aliter.data.simulate import Nuclei
 from aliter.data.tracking import Wandb
 from aliter.workflows.embeddings.contrast import Contrasting, contrast
@@ -27,15 +27,11 @@ from aliter.workflows.stage import Stage
 __all__ = ["STAGES", "Config", "imported"]
 
 
-def _source(value: Any) -> str:
-    return "path" if isinstance(value, str | Path) else "simulate"
-
-
 class Config(Spec):
     """Everything the workflow may be asked: a block for each stage, named like it; ``validation`` for ``validate``."""
 
     workflow: Literal["embeddings"] = "embeddings"
-    images: Annotated[Annotated[Path, Tag("path")] | Annotated[Nuclei, Tag("simulate")], Discriminator(_source)]
+    images: Annotated[Annotated[Path, Tag("path")] | Annotated[Nuclei, Tag("simulate")], path_or("simulate")]
     """A folder with ``images`` and ``masks``, one of the Cell Tracking Challenge, a store, or how to draw one."""
     range: tuple[float, float] | None = None
     """Intensities that networks see as -1 and 1; needed for floats, else the full range of the type."""

@@ -12,11 +12,11 @@ Wang et al. 2018, High-resolution image synthesis and semantic manipulation with
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Tag
+from pydantic import Tag
 
-from aliter.core.spec import Neutral, Spec
+from aliter.core.spec import Neutral, Spec, path_or
 from aliter.data.ihc import Ihc
 from aliter.data.simulate import Phase
 from aliter.data.tracking import Wandb
@@ -29,16 +29,9 @@ from aliter.workflows.staining.regress import Regressing, regress
 from aliter.workflows.staining.report import Reporting, report
 from aliter.workflows.staining.translate import Translating, translate
 
-
-def _source(value: Any) -> str:
-    if isinstance(value, str | Path):
-        return "path"
-    return "stain" if isinstance(value, Ihc) or (isinstance(value, dict) and "stain" in value) else "simulate"
-
-
 Source = Annotated[
     Annotated[Path, Tag("path")] | Annotated[Ihc, Tag("stain")] | Annotated[Phase, Tag("simulate")],
-    Discriminator(_source),
+    path_or("stain", "simulate"),
 ]
 """Where pairs may come from."""
 
