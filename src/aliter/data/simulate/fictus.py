@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt16
 from pydantic import Field, PositiveInt, field_validator
 
-from aliter.core.errors import RequestError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
+from aliter.data.simulate.asked import require_cell
 from aliter.data.simulate.optics import centred, edge, ellipse_distance, line, noise, smooth_field, spots, to_uint16
 
 Factor = Literal["aggregates", "elongation", "nucleus"]
@@ -165,16 +165,9 @@ class Fictus(Spec):
         """Return the share of cells of class ``label`` that have debris."""
         return 0.5 + self.shortcut * (0.5 if label % 2 else -0.5)
 
-    def _check(self, label: int, index: int, target: int) -> None:
-        known = len(self.classes)
-        if not (0 <= label < known and 0 <= target < known):
-            raise RequestError(f"expected classes from 0 to {known - 1}, found {label} and {target}; see 'classes'")
-        if not 0 <= index < self.count:
-            raise RequestError(f"expected a cell from 0 to {self.count - 1}, found {index}; raise 'count' for more")
-
     def _cell(self, label: int, index: int, target: int) -> _Cell:
         """Return the factors of a cell of class ``label`` drawn as class ``target``."""
-        self._check(label, index, target)
+        require_cell(self.classes, self.count, index, label, target)
         levels = {name: _LEVELS[name][target >> digit & 1] for digit, name in enumerate(reversed(self.factors))}
         for name in _LEVELS.keys() - levels.keys():
             levels[name] = self._chance(label, index, "level", name).uniform(*_LEVELS[name])

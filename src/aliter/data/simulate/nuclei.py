@@ -12,9 +12,9 @@ from pydantic import Field
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
-from aliter.core.errors import RequestError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
+from aliter.data.simulate.asked import require_drawn
 from aliter.data.simulate.optics import smooth_field, to_uint16
 
 _Field = Float[np.ndarray, "*space"]
@@ -101,8 +101,7 @@ class Nuclei(Spec):
         RequestError
             If there is no such field.
         """
-        if not 0 <= index < self.count:
-            raise RequestError(f"expected a field from 0 to {self.count - 1}, found {index}; raise the count")
+        require_drawn("field", index, self.count)
         return _Drawing(self, index).scene()
 
 

@@ -11,9 +11,9 @@ from jaxtyping import Float, Float32, UInt8, UInt16
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 from scipy.ndimage import gaussian_filter
 
-from aliter.core.errors import RequestError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
+from aliter.data.simulate.asked import require_drawn
 from aliter.data.simulate.cells import PIXEL_UM, Cell, cells_of
 from aliter.data.simulate.microscope import PhaseContrast, brightfield, recovered_phase
 from aliter.data.simulate.optics import smooth_field
@@ -117,8 +117,7 @@ class Phase(Spec):
         RequestError
             If there is no such field.
         """
-        if not 0 <= index < self.count:
-            raise RequestError(f"expected a field from 0 to {self.count - 1}, found {index}; raise the count")
+        require_drawn("field", index, self.count)
         return _Drawing(self, index).pair()
 
 

@@ -10,9 +10,9 @@ from jaxtyping import Float, Float32, UInt8
 from pydantic import Field, NonNegativeFloat
 from scipy.ndimage import gaussian_filter
 
-from aliter.core.errors import RequestError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
+from aliter.data.simulate.asked import require_drawn
 from aliter.data.simulate.optics import edge, line, smooth_field
 
 _Map = Float[np.ndarray, "H W"]
@@ -105,8 +105,7 @@ class Tissue(Spec):
         RequestError
             If there is no such slide.
         """
-        if not 0 <= index < self.count:
-            raise RequestError(f"expected a slide from 0 to {self.count - 1}, found {index}; raise the count")
+        require_drawn("slide", index, self.count)
         return _Drawing(self, index).slide()
 
 

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, UInt8, UInt16
 from pydantic import Field, PositiveInt
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from aliter.core.errors import RequestError
 from aliter.core.rng import chance
 from aliter.core.spec import Spec
+from aliter.data.simulate.asked import require_cell
 from aliter.data.simulate.optics import edge, noise, spots, to_uint16
 from aliter.data.simulate.spheroid import Axes, Lattice, depth, smoothed_sd
 
@@ -169,10 +169,7 @@ class FictusVolume(Spec):
         return chance(self.seed, "fictus_volume", label, index, *component)
 
     def _check(self, label: int, index: int, target: int) -> None:
-        if not (0 <= label < 4 and 0 <= target < 4):
-            raise RequestError(f"expected classes from 0 to 3, found {label} and {target}; see 'classes'")
-        if not 0 <= index < self.count:
-            raise RequestError(f"expected a cell from 0 to {self.count - 1}, found {index}; raise 'count' for more")
+        require_cell(self.classes, self.count, index, label, target)
 
     def _count(self, label: int, index: int, target: int) -> int:
         return round(_CLUSTERS[target & 1] + self._chance(label, index, "clusters").standard_normal())
