@@ -30,6 +30,13 @@ class Shifted:
     stop: Stop
 
 
+def shifted(draw: Draw, score: Score, settings: Float[np.ndarray, " T"], stop: Stop) -> Shifted:
+    """Return the walk of ``draw`` through these shifts, the first of them 0."""
+    images = np.stack([draw(float(one)) for one in settings])
+    scores = np.stack([score(one) for one in images])
+    return Shifted(Walk(settings, np.abs(settings), scores, images[0], images), stop)
+
+
 class LatentShift(Spec):
     """Shift a latent by ever more, twice as much each time, then close in on where the answer is ``target``.
 
@@ -69,10 +76,7 @@ class LatentShift(Spec):
         """
         search = _Search(self, draw, score, k)
         end, stop = search.end(sign) if sign else search.either()
-        settings = np.linspace(0.0, end, self.frames)
-        images = np.stack([search.origin, *(draw(float(one)) for one in settings[1:])])
-        scores = np.stack([score(one) for one in images])
-        return Shifted(Walk(settings, np.abs(settings), scores, images[0], images), stop)
+        return shifted(draw, score, np.linspace(0.0, end, self.frames), stop)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 They go down only, and have no target: they end where the answer has fallen by so much.
 """
 
-from itertools import chain, repeat
-from math import floor
+from collections.abc import Iterator
+from itertools import accumulate, chain, repeat
+from math import floor, inf
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -12,8 +13,7 @@ from pydantic import Field, PositiveFloat
 
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
-from aliter.core.walk import Walk
-from aliter.methods.walk.latent_shift import Draw, Score, Shifted, Stop
+from aliter.methods.walk.latent_shift import Draw, Score, Shifted, Stop, shifted
 
 
 class PublishedShift(Spec):
@@ -54,29 +54,14 @@ class PublishedShift(Spec):
         RequestError
             If it is to go up.
         """
-        refuse_up(self.kind, sign)
-        origin = draw(0.0)
-        start = before = float(score(origin)[k])
-        shift = 0.0
-        stop = self._stop(shift, (start, before, start), 0.0)
-        while stop is None:
-            shift = shift - self.step + floor(shift / 10)
-            image = draw(shift * self.unit)
-            answer = float(score(image)[k])
-            change = float(np.abs(image - origin).sum() / np.abs(origin).sum())
-            stop, before = self._stop(shift, (start, before, answer), change), answer
-        return shifted(draw, score, np.linspace(0.0, shift * self.unit, self.frames), stop)
+        return descended(self, draw, score, k, sign)
 
-    def _stop(self, shift: float, answers: tuple[float, float, float], change: float) -> Stop | None:
-        """Return why the search ends at a candidate; ``answers`` are those at 0, at the one before, and there."""
-        start, before, answer = answers
-        if answer > before:
-            return "rise"
-        if answer < self.least or answer < start - self.fall:
-            return "target"
-        if shift <= -self.largest:
-            return "largest shift"
-        return "largest change" if change > self.largest_change else None
+    def candidates(self) -> Iterator[float]:
+        """Yield the shifts that are tried, in their order."""
+        shift = 0.0
+        while True:
+            yield shift
+            shift = shift - self.step + floor(shift / 10)
 
 
 class FirstShift(Spec):
@@ -97,6 +82,9 @@ class FirstShift(Spec):
     largest: PositiveFloat = 1000.0
     unit: PositiveFloat = 1.0
     """What is shifted at 1, in units of the direction: the published ones are raw gradients."""
+    least: ClassVar[float] = -inf
+    largest_change: ClassVar[float] = inf
+    frames: ClassVar[int] = 11
     target: ClassVar[None] = None
 
     def leads(self, start: float, sign: Literal[-1, 1]) -> bool:
@@ -111,39 +99,44 @@ class FirstShift(Spec):
         RequestError
             If it is to go up.
         """
-        refuse_up(self.kind, sign)
-        start = before = float(score(draw(0.0))[k])
-        shift, steps = 0.0, chain(repeat(self.short, 10), repeat(self.long))
-        stop: Stop | None = None
-        while stop is None:
-            shift -= next(steps)
-            answer = float(score(draw(shift * self.unit))[k])
-            stop, before = self._stop(shift, (start, before, answer)), answer
-        return shifted(draw, score, np.linspace(0.0, shift * self.unit, 11), stop)
+        return descended(self, draw, score, k, sign)
 
-    def _stop(self, shift: float, answers: tuple[float, float, float]) -> Stop | None:
-        start, before, answer = answers
-        if answer > before:
-            return "rise"
-        if answer < start - self.fall:
-            return "target"
-        return "largest shift" if shift <= -self.largest else None
+    def candidates(self) -> Iterator[float]:
+        """Yield the shifts that are tried, in their order."""
+        return accumulate(chain([0.0], repeat(-self.short, 10), repeat(-self.long)))
 
 
-def refuse_up(kind: str, sign: int) -> None:
-    """Refuse to go up.
+def descended(
+    search: PublishedShift | FirstShift, draw: Draw, score: Score, k: int, sign: Literal[-1, 0, 1]
+) -> Shifted:
+    """Return the walk of ``draw`` from 0 down to the first candidate at which one of the rules of ``search`` holds.
 
     Raises
     ------
     RequestError
-        If the sign is that of a rise.
+        If it is to go up.
     """
     if sign > 0:
-        raise RequestError(f"expected a search that can go up, latent_shift; found {kind}, which goes down only")
+        raise RequestError(f"expected a search that can go up, latent_shift; found {search.kind}, which goes down only")
+    origin, candidates = draw(0.0), search.candidates()
+    answers: list[float] = []
+    stop: Stop | None = None
+    while stop is None:
+        shift = next(candidates)
+        image = draw(shift * search.unit)
+        answers.append(float(score(image)[k]))
+        change = float(np.abs(image - origin).sum() / np.abs(origin).sum())
+        stop = _rule(search, shift, answers, change)
+    return shifted(draw, score, np.linspace(0.0, shift * search.unit, search.frames), stop)
 
 
-def shifted(draw: Draw, score: Score, settings: np.ndarray, stop: Stop) -> Shifted:
-    """Return the walk through these shifts, the first of them 0."""
-    images = np.stack([draw(float(one)) for one in settings])
-    scores = np.stack([score(one) for one in images])
-    return Shifted(Walk(settings, np.abs(settings), scores, images[0], images), stop)
+def _rule(search: PublishedShift | FirstShift, shift: float, answers: list[float], change: float) -> Stop | None:
+    """Return which rule holds at a candidate; ``answers`` are those at 0 and at all candidates up to there."""
+    answer = answers[-1]
+    if answer > answers[-2:][0]:
+        return "rise"
+    if answer < search.least or answer < answers[0] - search.fall:
+        return "target"
+    if shift <= -search.largest:
+        return "largest shift"
+    return "largest change" if change > search.largest_change else None
