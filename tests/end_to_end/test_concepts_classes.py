@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import binary_dilation
+from tests.end_to_end.conftest import assert_as_checked
 
 import aliter
 from aliter.core.errors import RequestError
@@ -52,6 +53,19 @@ def test_a_detection_is_an_image_that_is_taken_for_the_class(config: Config, run
     np.testing.assert_allclose(found.scores, logits.softmax(-1)[:, 1].numpy(), atol=1e-6)
     assert (tiles.classes[tiles.labels[found.tile[found.scores.argmax()]]]) == "1"
     assert {row.control for row in scored(run)} == {"", "shuffled members", "random weights"}
+
+
+def test_the_page_and_its_figures_speak_of_a_classifier(run: Run) -> None:
+    told = " ".join(f"{one.name} {one.note}" for rows in run.figures().values() for one in rows)
+    assert not [word for word in ("detect", "tile", "slide", "figure", "alike", "box") if word in told.lower()]
+    page = (run.path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "What the classifier reacts to" in page
+    assert "images taken for 1 down, images of other classes up" in page
+    assert "detector" not in page
+
+
+def test_steps_and_disk_are_as_a_check_says_before(config: Config, run: Run, tmp_path: Path) -> None:
+    assert_as_checked(config, run, ("detect", "decode"), tmp_path)
 
 
 def test_what_does_not_go_together_is_refused(config: Config, tmp_path: Path) -> None:

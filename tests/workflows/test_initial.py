@@ -18,6 +18,8 @@ from aliter.data.run import Run
 from aliter.data.simulate import Nuclei, Tissue
 from aliter.data.simulate.store import write_simulation
 from aliter.data.slides import drawn_slides
+from aliter.nets.layers import layer
+from aliter.nets.whole import WholeImage
 from aliter.workflows import WORKFLOWS, read, workflow
 from aliter.workflows.boundary import Config as Boundary
 from aliter.workflows.check import check
@@ -201,5 +203,29 @@ def test_a_first_config_of_concepts_finds_the_list_and_its_form(tmp_path: Path, 
     path.write_text(json.dumps(told))
     with pytest.raises(DataError, match="expected boxes of category 1, found none"):
         first_config("concepts", path)
-    with pytest.raises(RequestError, match=r"expected one JSON file of boxes, found none"):
-        first_config("concepts", tmp_path / "in" / "slides")
+
+
+@pytest.mark.parametrize("side", [8, 14, 28, 128])
+def test_a_first_config_of_concepts_asks_a_classifier_about_a_class(tmp_path: Path, side: int) -> None:
+    (tmp_path / "first.yaml").write_text(first_config("concepts", cells(tmp_path / "in", (2, side, side))))
+    config = read(tmp_path / "first.yaml")
+    assert isinstance(config, Concepts)
+    assert (config.tiles.figure, config.range) == ("yes", (0, 4095))
+    assert config.discover.segments.window == side
+    assert isinstance(config.detect.net, WholeImage)
+    net = config.detect.net.build((2, side, side), ("no: 1", "yes"), "yes", 0)
+    assert all(layer(net, name) for name in config.discover.layers)
+    assert config.decode.net.build(*net.grid(config.decode.at), 2)
+    assert config.decode.layer in config.discover.layers
+
+
+def test_what_is_neither_slides_nor_classes_is_refused_by_both_names(tmp_path: Path) -> None:
+    alone = cells(tmp_path / "in", (16, 16)) / "yes"
+    (tmp_path / "notes.txt").write_text("none")
+    for path, found in ((alone, "neither"), (tmp_path / "notes.txt", "another file"), (tmp_path / "none", "none")):
+        with pytest.raises(RequestError, match=r"a folder (?s:.*)JSON file of their boxes") as caught:
+            first_config("concepts", path)
+        assert f"found {found}" in str(caught.value)
+    shutil.rmtree(alone)
+    with pytest.raises(RequestError, match=r"JSON file of their boxes; found images of 'no: 1' alone"):
+        first_config("concepts", tmp_path / "in")

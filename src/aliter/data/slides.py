@@ -11,7 +11,7 @@ from jaxtyping import Float32, UInt8
 from aliter.core.errors import DataError
 from aliter.data import layout
 from aliter.data.boxes import Boxes
-from aliter.data.images import Header, Images, write_images
+from aliter.data.images import Header, Images, is_store, write_images
 from aliter.data.simulate.tissue import KINDS, Tissue
 
 Read = Callable[[slice, slice], UInt8[np.ndarray, "3 h w"]]
@@ -94,6 +94,11 @@ def boxes_of(slides: Sequence[Slide]) -> Boxes:
     )
 
 
+def holds_boxes(path: Path) -> bool:
+    """Return whether ``path`` is a store of images with boxes."""
+    return is_store(path) and "boxes" in layout.open_store(path)
+
+
 def stored_slides(path: Path) -> list[Slide]:
     """Return the slides in the store at ``path``.
 
@@ -126,4 +131,4 @@ def stored_slides(path: Path) -> list[Slide]:
     return [one(number) for number in range(len(images))]
 
 
-__all__ = ["KINDS", "Slide", "boxes_of", "drawn_slides", "stored_slides", "write_slides"]
+__all__ = ["KINDS", "Slide", "boxes_of", "drawn_slides", "holds_boxes", "stored_slides", "write_slides"]

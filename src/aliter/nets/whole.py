@@ -1,6 +1,7 @@
 """A classifier as a detector of one class, whose one box is the whole image."""
 
 from collections.abc import Sequence
+from math import log2
 from typing import Any, Literal
 
 import torch
@@ -111,7 +112,7 @@ class Whole(Detector):
 
     @torch.no_grad()
     def grid(self, at: int | str) -> tuple[int, int]:
-        """Return the channels that a layer gives, and the pixels a cell.
+        """Return the channels that a layer gives, and the pixels a cell, to the nearest power of two.
 
         Raises
         ------
@@ -124,7 +125,7 @@ class Whole(Detector):
             raise RequestError(
                 f"{at}: expected a layer that gives maps, found one of {maps.ndim - 1} axes; name another"
             )
-        return int(maps.shape[1]), round(self.shape[1] / maps.shape[2])
+        return int(maps.shape[1]), 2 ** round(log2(self.shape[1] / maps.shape[2]))
 
 
 class _Until(nn.Module):

@@ -14,6 +14,7 @@ from aliter.data.images import Images
 from aliter.data.run import Figure, Run
 from aliter.data.splits import Split
 from aliter.nets.frozen import Frozen
+from aliter.nets.portable import IMAGE, Port, Portable, signing
 from aliter.ops.classification import balanced_accuracy, calibration_error, confusion, wilson
 from aliter.train.fit import Judge
 
@@ -55,6 +56,17 @@ def predicted(probe: Frozen, images: Images, numbers: np.ndarray) -> np.ndarray:
     """Return the probabilities (N, K) of the images of these numbers."""
     blocks = (torch.from_numpy(images.signed(block)) for _, block in images.blocks(numbers))
     return np.concatenate([probe.scores(x).cpu().numpy() for x in blocks])
+
+
+def portable(net: nn.Module, images: Images) -> Portable:
+    """Return a classifier for others to use: from an image as it is stored to the probability of each class."""
+    return Portable(
+        nn.Sequential(signing(images.range), net, nn.Softmax(1)),
+        {"classifier": net},
+        f"Tells {', '.join(images.classes)} apart: an image as it is stored to the probability of each class.",
+        {Port("image", IMAGE, images.channels): images.take(images.split("test")[:1]).astype(np.float32)},
+        Port("probabilities", ("batch", "channel"), images.classes),
+    )
 
 
 def examine(probe: Frozen, images: Images, split: Split, run: Run, name: str = "") -> list[Figure]:

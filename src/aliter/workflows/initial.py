@@ -63,12 +63,17 @@ def scanned(images: Path) -> tuple[Scan, int]:
         If any cannot be used.
     """
     found = scan(images)
+    return found, side_of(found)
+
+
+def side_of(found: Scan) -> int:
+    """Return the pixels a side of what was found, which is square and without depth; raise as ``scanned`` does."""
     picture = found.checked()
     require_planes(picture.shape)
     _, height, width = picture.shape
     if height != width:
         raise RequestError(f"expected square images, found {height}x{width}; crop or pad them")
-    return found, height
+    return height
 
 
 def range_of(found: Scan) -> list[float]:
@@ -108,7 +113,7 @@ def _lines(spec: Spec, values: Mapping[str, Any], depth: int) -> Iterator[str]:
             yield from _lines(value, values[name], depth + 1)
         else:
             mark = "" if name in values else "# "
-            yield from (f"{indent}{mark}{line}" for line in _written(name, value))
+            yield from (f"{indent}{mark}{line}" for line in _written(name, values.get(name, value)))
 
 
 def _written(name: str, value: Any) -> list[str]:

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from torch import nn
 
 from aliter.data.run import Run
 from aliter.nets.own import Own
-from aliter.nets.portable import IMAGE, Port, Portable, signing, unsigning
+from aliter.nets.portable import IMAGE, Port, Portable, unsigning
 from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, known_images, net_of
 from aliter.workflows.boundary.pair import latents, pair_of
 from aliter.workflows.boundary.select import generator_of
+from aliter.workflows.classifier import portable
 
 if TYPE_CHECKING:
     from aliter.workflows.boundary import Config
@@ -31,12 +31,5 @@ def portables(config: "Config", run: Run) -> dict[str, Portable]:
         )
     }
     if not isinstance(net_of(config.classify, name), Own):
-        images, net = known_images(config, run), classifier_of(config, run, name)
-        found["classifier"] = Portable(
-            nn.Sequential(signing(images.range), net, nn.Softmax(1)),
-            {"classifier": net},
-            f"Tells {', '.join(images.classes)} apart: an image as it is stored to the probability of each class.",
-            {Port("image", IMAGE, images.channels): images.take(images.split("test")[:1]).astype(np.float32)},
-            Port("probabilities", ("batch", "channel"), images.classes),
-        )
+        found["classifier"] = portable(classifier_of(config, run, name), known_images(config, run))
     return found

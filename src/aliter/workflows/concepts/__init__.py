@@ -48,6 +48,8 @@ class Config(Spec):
     ]
     """A store of slides with boxes, ``{slides, boxes, format}`` for files with a list, or how to draw slides; for a
     classifier, images with classes: a folder for each, a table, a store, digits that come in a package, a simulator."""
+    range: tuple[float, float] | None = None
+    """Intensities that networks see as -1 and 1; needed for floats, else the full range of the type."""
     tiles: Tiling = Tiling()
     detect: Detecting = Detecting()
     discover: Discovering = Discovering()
@@ -60,7 +62,7 @@ class Config(Spec):
 
 
 STAGES = (
-    Stage(gather, reads=("images", "tiles")),
+    Stage(gather, reads=("images", "range", "tiles")),
     Stage(detect, reads=("detect",), after=("gather",)),
     Stage(discover, reads=("detect", "discover"), after=("gather", "detect")),
     Stage(score, reads=("detect", "discover", "score"), after=("gather", "detect", "discover")),

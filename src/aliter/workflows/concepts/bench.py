@@ -1,7 +1,7 @@
 """How concepts are tested in one layer of one network."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, ClassVar
 
@@ -14,9 +14,7 @@ from aliter.core.spec import Spec
 from aliter.data.run import Figure
 from aliter.methods.concept.cav import Kind
 from aliter.methods.concept.significance import (
-    Held,
     Scores,
-    Tested,
     drawn_sets,
     held_out,
     score_table,
@@ -126,24 +124,30 @@ class Bench:
         return negatives, score_table(self.gradients, nulls, negatives, self.choice.kind)
 
     def row(self, one: Named, control: str = "") -> Row:
-        """Return a concept, tested."""
-        members = self.own[one.members]
-        negatives, null = self.against(len(members))
-        scores = score_table(self.gradients, [members], negatives, self.choice.kind)
-        result = significance(scores, null[: self.choice.nulls])
-        held = held_out(members, negatives, self.choice.kind, chance(self.choice.seed, "held", one.key))
-        ends = float(scores.share.min()), float(scores.share.max())
-        return _row(one, result, len(members), ends, held, control)
+        """Return a concept, tested in all ways."""
+        scores, null = self._scores(one)
+        paired = significance(scores, null)
+        negatives, _ = self.against(len(one.members))
+        held = held_out(self.own[one.members], negatives, self.choice.kind, chance(self.choice.seed, "held", one.key))
+        return replace(
+            _row(one, scores, null),
+            control=control,
+            accuracy=held.share,
+            accuracy_low=held.low,
+            accuracy_high=held.high,
+            t_p=paired.t_p,
+            flip_p=paired.flip_p,
+        )
 
     def brief(self, one: Named, network: int) -> Row:
         """Return a concept, tested by rank alone, in a network that learned nothing."""
+        return replace(_row(one, *self._scores(one)), control=BLANK, network=network)
+
+    def _scores(self, one: Named) -> tuple[Scores, Scores]:
+        """Return what a concept comes to, and what sets that are none come to."""
         members = self.own[one.members]
         negatives, null = self.against(len(members))
-        scores = score_table(self.gradients, [members], negatives, self.choice.kind)
-        found = standing(scores, null[: self.choice.nulls])
-        ends = {"low": float(scores.share.min()), "high": float(scores.share.max())}
-        tests = {"score": found.share, "lean": found.lean, "rank_p": found.rank_p, "effect": found.effect}
-        return Row(one.layer, one.name, len(members), control=BLANK, network=network, **ends, **tests)
+        return score_table(self.gradients, [members], negatives, self.choice.kind), null[: self.choice.nulls]
 
     def shuffled(self, concepts: Sequence[Named]) -> list[Named]:
         """Return sets of the same sizes, drawn from the members of all concepts together."""
@@ -171,21 +175,17 @@ class Bench:
         ]
 
 
-def _row(one: Named, result: Tested, size: int, ends: tuple[float, float], held: Held, control: str) -> Row:
+def _row(one: Named, scores: Scores, null: Scores) -> Row:
+    """Return a concept, tested by rank."""
+    found = standing(scores, null)
     return Row(
         layer=one.layer,
         name=one.name,
-        size=size,
-        score=result.share,
-        low=ends[0],
-        high=ends[1],
-        lean=result.lean,
-        accuracy=held.share,
-        accuracy_low=held.low,
-        accuracy_high=held.high,
-        t_p=result.t_p,
-        flip_p=result.flip_p,
-        rank_p=result.rank_p,
-        effect=result.effect,
-        control=control,
+        size=len(one.members),
+        score=found.share,
+        low=float(scores.share.min()),
+        high=float(scores.share.max()),
+        lean=found.lean,
+        rank_p=found.rank_p,
+        effect=found.effect,
     )

@@ -24,15 +24,14 @@ from aliter.ops.detection import iou
 from aliter.ops.intensity import ssim
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fit
-from aliter.workflows.concepts.detect import Found, detector_of, found_of
+from aliter.workflows.concepts.detect import SAME, Found, detector_of, found_of
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.words import words_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
 
 _BATCH = 8
-_SAME = 0.5
-"""Intersection over union from which on two boxes are of one object."""
 
 
 class Decoding(Spec):
@@ -91,8 +90,9 @@ def require_agreement(config: "Config", run: Run) -> None:
     agreement, floor = run.facts["agreement"], config.decode.floor
     if agreement < floor:
         raise DataError(
-            f"expected {floor:.0%} of the detections to be found in what was drawn, found {agreement:.0%}; raise "
-            "decode.objective.features, decode an earlier stage, let decode learn for longer, or lower decode.floor"
+            f"expected {floor:.0%} of {words_of(tiles_of(run)).found} to be found in what was drawn, found "
+            f"{agreement:.0%}; raise decode.objective.features, decode an earlier layer, let decode learn for longer, "
+            "or lower decode.floor"
         )
 
 
@@ -172,10 +172,10 @@ def _figures(tiles: Tiles, drawn: Float32[np.ndarray, "N C H W"]) -> list[Figure
     similar = [
         ssim(np.moveaxis(a, 0, -1).mean(-1), np.moveaxis(b, 0, -1).mean(-1), 2.0) for a, b in zip(x, drawn, strict=True)
     ]
-    note = "each tile in its own mean colour"
+    tile = words_of(tiles).tile
     return [
-        Figure("PSNR", psnr, len(x), note="dB, of what is drawn, over all tiles for testing"),
-        Figure("PSNR of mean colours", plain, len(x), note=f"dB, {note}"),
+        Figure("PSNR", psnr, len(x), note=f"dB, of what is drawn, over all {tile}s for testing"),
+        Figure("PSNR of mean colours", plain, len(x), note=f"dB, each {tile} in its own mean colour"),
         Figure("PSNR above mean colours", psnr - plain, len(x), note="dB"),
         Figure("SSIM", float(np.mean(similar)), len(x), note="of the mean of the channels"),
     ]
@@ -194,13 +194,19 @@ def _agreement(
             continue
         again = net.detect(torch.from_numpy(drawn[place : place + 1]).to(device))[0]
         overlap = iou(mine.corners, again.corners.cpu().numpy())
-        there = np.where(overlap >= _SAME, again.scores.cpu().numpy()[None], 0.0)
+        there = np.where(overlap >= SAME, again.scores.cpu().numpy()[None], 0.0)
         scores += there.max(axis=1, initial=0.0).tolist()
     threshold = float(found.scores.min()) if len(found.scores) else 0.0
     matched = np.array(scores)
     share = float((matched >= threshold).mean()) if len(matched) else 0.0
     change = float((matched - found.scores).mean()) if len(matched) else 0.0
+    whole = tiles.figure is not None
     return share, [
-        Figure("detections found again", share, len(matched), note="in what was drawn, IoU 0.5, same threshold"),
-        Figure("change of score when drawn", change, len(matched), note="mean; 0 where not found again"),
+        Figure(
+            words_of(tiles).again,
+            share,
+            len(matched),
+            note=f"in what was drawn, {'' if whole else 'IoU 0.5, '}same threshold",
+        ),
+        Figure("change of score when drawn", change, len(matched), note="mean; the score is 0 where none is found"),
     ]

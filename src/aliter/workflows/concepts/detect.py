@@ -23,13 +23,15 @@ from aliter.methods.objective.classify import Classify
 from aliter.methods.objective.detect import Detect
 from aliter.nets.detections import Detector
 from aliter.nets.detector import FasterRCNN
+from aliter.nets.frozen import Frozen
 from aliter.nets.whole import Whole, WholeImage
 from aliter.ops.classification import wilson
 from aliter.ops.detection import average_precision, best_threshold, counted, distinct, froc, iou, matched, nearness
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fit
-from aliter.workflows.classifier import judge, labelled
+from aliter.workflows.classifier import examine, judge, labelled
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.words import words_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 _BATCH = 8
 _PERIOD_SHARE = 0.5
 """Of the tiles in a batch: those with a box; the rest is drawn from all."""
-IOU = 0.5
+SAME = 0.5
+"""Intersection over union from which on two boxes are of one object."""
 
 
 Net = Annotated[
@@ -109,14 +112,15 @@ def detect(config: "Config", run: Run) -> None:
     run.describe({"threshold": threshold})
     curve = froc(test.found.scores, test.near >= 0, test.there, test.tiles)
     run.save("froc", curve, ("threshold", "false_alarms_recall"))
-    run.record(_figures(tiles, test, threshold))
+    whole = examine(Frozen(net.backbone), tiles, "test", run) if isinstance(net, Whole) else []
+    run.record([*whole, *_figures(tiles, test, threshold)])
 
 
 def detector_of(config: "Config", run: Run) -> Detector:
     """Return the detector that ``detect`` trained, still."""
     net = fresh_detector(config.detect, tiles_of(run))
     if config.detect.learns:
-        recall(_learning(net), run, "detector")
+        recall(learning(net), run, "detector")
     return net.to(run.device).eval().requires_grad_(False)
 
 
@@ -138,13 +142,13 @@ def fresh_detector(choice: Detecting, tiles: Tiles, more: int = 0) -> Detector:
     return choice.net.build(tiles.shape, tiles.classes, figure, seed)
 
 
-def _learning(net: Detector) -> dict[str, nn.Module]:
+def learning(net: Detector) -> dict[str, nn.Module]:
     """Return what of a net learns, by name."""
     return {"classifier": net.backbone} if isinstance(net, Whole) else {"detector": net}
 
 
 def _game(choice: Detecting, tiles: Tiles, device: str) -> Game:
-    nets = _learning(fresh_detector(choice, tiles))
+    nets = learning(fresh_detector(choice, tiles))
     if "classifier" in nets:
         return Game(Classify(), nets, labelled(tiles), judge(tiles))
     return Game(choice.objective, nets, _draws(tiles), _judge(tiles, choice, device))
@@ -224,7 +228,7 @@ def judged(net: Detector, tiles: Tiles, numbers: Int[np.ndarray, " N"], reach_px
         match = matched(nearness(seen, there), found.scores[mine], -reach_px)
         kept.append(mine)
         near.append(np.where(match >= 0, truth[match] if len(truth) else -1, -1))
-        overlapping.append(matched(iou(seen, there), found.scores[mine], IOU) >= 0)
+        overlapping.append(matched(iou(seen, there), found.scores[mine], SAME) >= 0)
     return Judged(
         found.where(np.concatenate(kept)), np.concatenate(near), np.concatenate(overlapping), len(rows), len(numbers)
     )
@@ -255,20 +259,23 @@ def _found_in(net: Detector, tiles: Tiles, numbers: Int[np.ndarray, " N"], reach
 
 def _figures(tiles: Tiles, one: Judged, threshold: float) -> list[Figure]:
     """Return how good the detector is on the tiles for testing, at the threshold that was chosen on others."""
+    words, whole = words_of(tiles), tiles.figure is not None
     loud = one.found.scores >= threshold
     counts = counted(one.near[loud], one.there)
-    note = f"centre distance; threshold {threshold:.3f} chosen on val"
+    area = "area under precision over recall"
+    note = f"{'' if whole else 'centre distance; '}threshold {threshold:.3f} chosen on val"
     low, high = wilson(counts.recall, one.there) if one.there else (None, None)
     ap = average_precision(one.found.scores, one.overlapping, one.there)
     fooled, alike = _fooled(tiles, one, loud)
     figures = [
         Figure("F1", counts.f1, one.tiles, note=note),
         Figure("precision", counts.precision, one.tiles, note=note),
-        Figure("recall", counts.recall, one.tiles, low, high, f"of {one.there} figures"),
-        Figure("AP50", ap, one.tiles, note="area under precision over recall at IoU 0.5"),
+        Figure("recall", counts.recall, one.tiles, low, high, f"of {one.there} {words.figures}"),
+        Figure("average precision" if whole else "AP50", ap, one.tiles, note=f"{area}{'' if whole else ' at IoU 0.5'}"),
     ]
     if alike:
-        figures.append(Figure("look-alikes taken for figures", fooled / alike, one.tiles, note=f"of {alike}"))
+        name = f"{words.look_alikes} taken for {words.figures}"
+        figures.append(Figure(name, fooled / alike, one.tiles, note=f"of {alike}"))
     return figures
 
 

@@ -19,6 +19,7 @@ from aliter.methods.concept.group import Concept
 from aliter.workflows.concepts.detect import detector_of, found_of
 from aliter.workflows.concepts.gather import tiles_of
 from aliter.workflows.concepts.patches import Segmenting, activations, cut, kinds_of, mapping
+from aliter.workflows.concepts.words import words_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
@@ -33,7 +34,7 @@ class Discovering(Spec):
     """Where concepts are looked for, and how."""
 
     layers: tuple[str, ...] = ("backbone.body.layer2", "backbone.body.layer3")
-    """Names of modules of the detector."""
+    """Names of modules of what is explained."""
     images: PositiveInt = 150
     """Detections in training tiles around which is looked, at most: the surest."""
     segments: Segmenting = Segmenting()
@@ -61,11 +62,12 @@ class Named:
 def discover(config: "Config", run: Run) -> None:
     """Segment windows around detections and elsewhere; group those around detections by each layer's activations."""
     choice, tiles = config.discover, tiles_of(run)
-    net = detector_of(config, run)
+    net, words = detector_of(config, run), words_of(tiles)
     found = found_of(run, "train", run.facts["threshold"])
     order = np.sort(np.argsort(-found.scores, kind="stable")[: choice.images])
     if len(order) < _FEWEST:
-        raise DataError(f"expected {_FEWEST} detections in training tiles, found {len(order)}; train detect for longer")
+        wanted = f"{_FEWEST} {words.found}, in training {words.tile}s"
+        raise DataError(f"expected {wanted}, found {len(order)}; train detect for longer")
     boxes = found.where(order)
     patches = cut(tiles, boxes.tile, (boxes.corners[:, :2] + boxes.corners[:, 2:]) / 2, choice.segments)
     pool = cut(tiles, *_elsewhere(tiles, found.tile, found.corners, choice), choice.segments)
@@ -134,7 +136,8 @@ def _elsewhere(
         if (apart >= 0.75 * choice.segments.window).all():
             kept.append((one, x, y))
     if len(kept) < _FEWEST:
-        raise DataError(f"expected {_FEWEST} windows away from detections, found {len(kept)}; choose a smaller window")
+        wanted = f"{_FEWEST} windows away from {words_of(tiles).found}"
+        raise DataError(f"expected {wanted}, found {len(kept)}; choose a smaller window")
     kept.sort()
     return np.array([one[0] for one in kept]), np.array([one[1:] for one in kept], np.float32)
 

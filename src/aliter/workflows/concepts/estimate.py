@@ -40,9 +40,9 @@ def survey(config: "Config") -> Census:
     DataError
         If a split holds none.
     """
-    source, range_ = config.images, (0.0, 255.0)
+    source, range_ = config.images, config.range or (0.0, 255.0)
     if config.tiles.figure is not None and not isinstance(source, Listed | Tissue):
-        classes = census(source, None)
+        classes = census(source, config.range)
         classes.require(SPLITS)
         return classes
     if isinstance(source, Tissue):

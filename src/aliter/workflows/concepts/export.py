@@ -1,4 +1,4 @@
-"""What a run leaves for others to use: the detector's weights, and the decoder on its body."""
+"""What a run leaves for others to use: the weights of what is explained, and the decoder on its body."""
 
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,19 @@ from torch import Tensor, nn
 from aliter.data.run import Run
 from aliter.nets.decoder import Encoder
 from aliter.nets.portable import IMAGE, Port, Portable, Scaled, signing, unsigning
+from aliter.nets.whole import Whole
+from aliter.workflows.classifier import portable
 from aliter.workflows.concepts.decode import decoder_of
-from aliter.workflows.concepts.detect import detector_of
+from aliter.workflows.concepts.detect import detector_of, learning
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.words import words_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
 
 
 class _Drawn(nn.Module):
-    """A tile as it is stored, drawn again from what a stage of the detector sees of it."""
+    """A tile as it is stored, drawn again from what a layer sees of it."""
 
     def __init__(self, encoder: Encoder, decoder: nn.Module, declared: tuple[float, float]) -> None:
         super().__init__()
@@ -33,16 +36,19 @@ class _Drawn(nn.Module):
 
 
 def portables(config: "Config", run: Run) -> dict[str, Portable]:
-    """Return what draws again what the detector's body sees; the detector's own weights lie beside the decoder's."""
+    """Return what draws again what a layer sees, with the weights of what is explained; and a classifier itself."""
     tiles, detector = tiles_of(run), detector_of(config, run)
+    words, tile = words_of(tiles), Port("image", IMAGE, tiles.channels)
     decoder = decoder_of(config, run, detector).eval().requires_grad_(False)
-    tile = Port("image", IMAGE, tiles.channels)
-    return {
+    found = {
         "autoencoder": Portable(
             _Drawn(Encoder(detector, config.decode.at), decoder, tiles.range),
-            {"detector": detector, "decoder": decoder},
-            f"Draws a tile again from what {detector.layer_at(config.decode.at)} of the detector's body sees of it.",
+            {**learning(detector), "decoder": decoder},
+            f"Draws each {words.tile} again from what {detector.layer_at(config.decode.at)} of the {words.model} sees.",
             {tile: tiles.take(tiles.split("test")[:1]).astype(np.float32)},
             Port("drawn", IMAGE, tiles.channels),
         )
     }
+    if isinstance(detector, Whole) and config.detect.learns:
+        found["classifier"] = portable(detector.backbone, tiles)
+    return found

@@ -13,9 +13,10 @@ from aliter.data.boxes import FIGURE
 from aliter.data.images import is_store
 from aliter.data.run import Figure, Run
 from aliter.data.simulate.tissue import Tissue
-from aliter.data.slides import Slide, drawn_slides, stored_slides
+from aliter.data.slides import Slide, drawn_slides, holds_boxes, stored_slides
 from aliter.data.splits import SPLITS, straddling
 from aliter.data.tiles import Cut, Tiles, whole_tiles, write_tiles
+from aliter.workflows.concepts.words import words_of
 from aliter.workflows.gather import write_source
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
 
 class Tiling(Spec):
-    """How slides are cut."""
+    """How slides are cut, or which class is asked about."""
 
+    figure: str | None = None
+    """Of images with classes: the one that is asked about. Each image is then a tile as it is, nothing is cut: one of
+    this class is a figure, one that is taken for it a detection, one of any other class a look-alike. None: slides."""
     side: Annotated[int, Field(ge=32, multiple_of=32)] = 128
     """Pixels of a tile along each axis."""
     overlap: NonNegativeInt = 32
@@ -32,9 +36,6 @@ class Tiling(Spec):
     empty: NonNegativeInt | None = 8
     """Tiles for training without any box that are kept of each slide; all if None. Others keep all of theirs."""
     seed: int = 0
-    figure: str | None = None
-    """For images with classes: the class of which an image is a figure; images of all others are look-alikes. Each is a
-    tile as it is, and nothing is cut. None: slides with boxes."""
 
 
 def gather(config: "Config", run: Run) -> None:
@@ -53,7 +54,7 @@ def gather(config: "Config", run: Run) -> None:
     )
     cut = Cut(choice.side, choice.overlap, choice.empty, choice.seed)
     write_tiles(slides, cut, run.folder / "tiles.zarr", source)
-    tiles = Tiles(run.folder / "tiles.zarr")
+    tiles = Tiles(run.folder / "tiles.zarr", config.range)
     if torn := straddling(tiles.groups, tiles.splits):
         raise DataError(f"expected each slide in one split, found {', '.join(torn[:8])} in more; split by slide")
     run.describe({"range": list(tiles.range), "source": source, "slides": [one.id for one in slides]})
@@ -76,19 +77,20 @@ def _gather_whole(config: "Config", figure: str, run: Run) -> None:
     if isinstance(source, Path) and is_store(source):
         shutil.copytree(source, out)
     else:
-        write_source(source, out, None, run.workers)
-    tiles = whole_tiles(out, figure)
+        write_source(source, out, config.range, run.workers)
+    whole_tiles(out, figure)
+    tiles = Tiles(out, config.range)
     for split in SPLITS:
         if not len(tiles.split(split)):
             raise DataError(f"expected images to train, val and test, found none to {split}; split them anew")
     if tiles.groups and (torn := straddling(tiles.groups, tiles.splits)):
         raise DataError(f"expected each group in one split, found {', '.join(torn[:8])} in more; split by group")
     run.describe({"range": list(tiles.range), "source": tiles.source, "classes": list(tiles.classes)})
-    mine = int((tiles.boxes.label == FIGURE).sum())
+    mine, words = int((tiles.boxes.label == FIGURE).sum()), words_of(tiles)
     run.record(
         [
-            Figure("figures", float(mine), len(tiles), note=f"images of {figure}"),
-            Figure("look-alikes", float(len(tiles) - mine), len(tiles), note="images of all other classes"),
+            Figure(words.figures, float(mine), len(tiles)),
+            Figure(words.look_alikes, float(len(tiles) - mine), len(tiles)),
         ]
     )
 
@@ -101,14 +103,19 @@ def slides_of(source: object) -> list[Slide]:
     RequestError
         If it names images with classes.
     """
-    if not isinstance(source, Path | Listed | Tissue):
-        raise RequestError("tiles.figure: expected the class that is asked about, found none; name one")
     if isinstance(source, Listed):
         return listed_slides(source)
-    return drawn_slides(source) if isinstance(source, Tissue) else stored_slides(source)
+    if isinstance(source, Tissue):
+        return drawn_slides(source)
+    if not isinstance(source, Path) or (source.exists() and not holds_boxes(source)):
+        raise RequestError(
+            "tiles.figure: expected the class that is asked about where images have no boxes, found none; name one, or "
+            "the list of boxes (images: {slides, boxes})"
+        )
+    return stored_slides(source)
 
 
 def tiles_of(run: Run) -> Tiles:
     """Return the tiles of a run."""
-    inside = run.folder / "tiles.zarr"
-    return Tiles(inside if inside.exists() else run.path / "tiles.zarr")
+    inside, (low, high) = run.folder / "tiles.zarr", run.facts["range"]
+    return Tiles(inside if inside.exists() else run.path / "tiles.zarr", (low, high))

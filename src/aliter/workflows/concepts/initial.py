@@ -1,4 +1,4 @@
-"""What a first config of this room is for given slides."""
+"""What a first config of this room is for given slides, or images with classes."""
 
 from pathlib import Path
 from typing import Any
@@ -9,34 +9,44 @@ from aliter.core.errors import DataError, RequestError
 from aliter.data.annotations import Listed, listed_slides
 from aliter.data.boxes import FIGURE
 from aliter.data.images import is_store
-from aliter.data.slides import Slide, stored_slides
-from aliter.workflows.initial import Fitted
+from aliter.data.scan import scan
+from aliter.data.slides import Slide, holds_boxes, stored_slides
+from aliter.workflows.initial import Fitted, range_of, side_of
 
 _USUAL_PX = 20.0
 """Side of the objects that the defaults are for."""
 _STEP_PX = 32
+_TINY, _SMALL = 32, 96
+"""Images below so many pixels get a classifier with fewer blocks, and one that learns on two cores."""
+_WINDOWS = 60
 _PLAN = {"judge_every": 100, "save_every": 100, "keep": 1}
 
 
 def fitted(images: Path) -> Fitted:
-    """Return where slides and boxes are, and tiles, anchors and windows for the size of the objects.
+    """Return what fits slides with boxes, or images with classes.
 
-    ``images`` is a store of slides, a JSON file of boxes with the slides beside it, there or in a folder ``slides`` or
-    ``images``, or a folder with one such file.
+    ``images`` is a store of either, a JSON file of boxes with the slides beside it, there or in a folder ``slides`` or
+    ``images``, a folder with one such file, or whatever names classes: a folder for each, a table, arrays.
 
     Raises
     ------
     RequestError
-        If there is no list of boxes, or slides are missing.
+        If it is neither, slides are missing, or images are not square.
     DataError
-        If no box is of what is looked for, or boxes do not lie in their slides.
+        If no box is of what is looked for, boxes do not lie in their slides, or images cannot be used.
     """
-    values: dict[str, Any] = {}
-    if is_store(images):
-        slides = stored_slides(images)
-    else:
-        source, slides = _read(_listed(images))
-        values["images"] = source.model_dump(mode="json", exclude_defaults=True) | {"format": source.format}
+    lists = [images] if images.suffix.lower() == ".json" else sorted(images.glob("*.json"))
+    if holds_boxes(images):
+        return _of_slides(images, stored_slides(images), {})
+    if is_store(images) or not lists:
+        return _of_classes(images)
+    source, slides = _read(_listed(images, lists))
+    listed = source.model_dump(mode="json", exclude_defaults=True) | {"format": source.format}
+    return _of_slides(images, slides, {"images": listed})
+
+
+def _of_slides(images: Path, slides: list[Slide], values: dict[str, Any]) -> Fitted:
+    """Return tiles, anchors and windows for the size of the objects."""
     corners = np.concatenate([one.corners[one.label == FIGURE] for one in slides])
     if not len(corners):
         raise DataError(f"{images}: expected boxes of category 1, found none; name yours under images.figures")
@@ -46,30 +56,67 @@ def fitted(images: Path) -> Fitted:
     values["tiles"] = {"side": tile, "overlap": min(tile // 2, round(2 * side))}
     values["detect"] = {
         "net": {"anchors_px": [round(anchor * scale, 1) for anchor in (20, 32, 64)]},
-        "fit": {
-            "steps": 400,
-            "size": 4,
-            "rate": 1e-3,
-            "judge_every": 100,
-            "save_every": 100,
-            "keep": 1,
-            "best": ["f1"],
-        },
+        "fit": {**_PLAN, "steps": 400, "size": 4, "rate": 1e-3, "best": ["f1"]},
         "reach_px": round(side / 2.5, 1),
     }
     values["discover"] = {"segments": {"window": max(16, round(1.6 * side)), "counts": [4, 10]}}
-    values["decode"] = {
-        "objective": {"features": 0.05},
-        "fit": {"steps": 600, "size": 8, "rate": 2e-3, "judge_every": 100, "save_every": 100, "keep": 1},
-    }
+    values["decode"] = {"objective": {"features": 0.05}, "fit": {**_PLAN, "steps": 600, "size": 8, "rate": 2e-3}}
     return values, f"Fitted to {_said(slides, len(corners), side)}."
 
 
-def _listed(images: Path) -> Listed:
+def _of_classes(images: Path) -> Fitted:
+    """Return the last class as the one that is asked about, a classifier for the size, and numbers for the count."""
+    try:
+        found = scan(images)
+    except RequestError as error:
+        raise RequestError(f"{error}; slides are given by the JSON file of their boxes") from error
+    if len(found.classes) < 2:
+        there = f"images of '{found.classes[0]}' alone" if found.classes else "neither"
+        raise RequestError(
+            f"{images}: expected a folder of images for each of two classes or more, or slides with one JSON file of "
+            f"their boxes; found {there}"
+        )
+    side, figure = side_of(found), found.classes[-1]
+    train = [int((one == 0).sum()) for one in found.assigned()]
+    net: dict[str, Any] = {"kind": "timm", "name": "resnet18"}
+    layers = ["backbone.layer2", "backbone.layer3"]
+    if side < _SMALL:
+        net = {"kind": "small_cnn", "depth": 3 if side < _TINY else 4}
+        layers = ["backbone.block1", "backbone.block2"]
+    windows, push = min(_WINDOWS, train[-1]), {"within": "everywhere"}
+    steps = int(np.clip(sum(train), 200, 2000))
+    values: dict[str, Any] = {"range": range_of(found)} if found.kind != "store" else {}
+    values["tiles"] = {"figure": figure}
+    values["detect"] = {
+        "net": {"kind": "classifier", "of": net},
+        "fit": {**_PLAN, "steps": steps, "size": 32, "rate": 2e-3 if side < _SMALL else 1e-4, "best": ["accuracy"]},
+    }
+    values["discover"] = {
+        "layers": layers,
+        "images": windows,
+        "elsewhere": min(_WINDOWS, sum(train[:-1])),
+        "segments": {"window": side, "counts": [4, 10]},
+        "method": {"kind": "ace", "count": int(np.clip(windows // 5, 2, 12)), "least": 10},
+    }
+    values["decode"] = {
+        "layer": layers[0],
+        "objective": {"features": 0.05},
+        "fit": {**_PLAN, "steps": 400, "size": 32, "rate": 2e-3},
+    }
+    values["shift"] = {
+        "look_alikes": 12,
+        "pushes": [
+            {"mode": "grad", **push},
+            {"mode": "cav", **push, "concepts": {layers[0]: {"top": 1.0}}},
+        ],
+    }
+    return values, f"Fitted to {found.summary()}. The last class is the one that is asked about."
+
+
+def _listed(images: Path, lists: list[Path]) -> Listed:
     """Return the list of boxes at ``images``, and where its slides are."""
-    lists = [images] if images.is_file() else sorted(images.glob("*.json"))
     if len(lists) != 1:
-        found = ", ".join(one.name for one in lists) or "none"
+        found = ", ".join(one.name for one in lists)
         raise RequestError(f"{images}: expected one JSON file of boxes, found {found}; name the file itself")
     folder = lists[0].parent
     places = [place for name in ("slides", "images") if (place := folder / name).is_dir()]

@@ -11,9 +11,8 @@ from aliter.methods.walk.latent_shift import Shifted
 from aliter.nets.detections import Detector
 from aliter.ops.detection import iou
 from aliter.ops.shift import locality, monotonicity
+from aliter.workflows.concepts.detect import SAME
 
-SAME = 0.5
-"""Intersection over union from which on a detection is the one that was pushed."""
 _BATCH = 8
 Corners = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
@@ -57,7 +56,8 @@ class Outcome:
     proximity: float
     """Mean absolute change of the image, on the scale from 0 to 1."""
     locality: float
-    """Share of the change in the box and a margin; where a difference was planted, there and in a margin."""
+    """Share of the change in the box and a margin; where a difference was planted, there and in a margin. NaN where
+    that is the whole image."""
     collateral: float
     """Largest change of the score of another detection in the tile; NaN if there is none."""
     monotonicity: float
@@ -129,6 +129,7 @@ def judged(net: Detector, asked: Asked, found: Shifted, start: float, scores: Tw
     assert walk.image is not None
     first, last = walk.image[0], walk.image[-1]
     score = walk.score[:, 1]
+    part = not asked.near.all()
     return Outcome(
         subject=asked.number,
         push=asked.push,
@@ -142,11 +143,11 @@ def judged(net: Detector, asked: Asked, found: Shifted, start: float, scores: Tw
         matched=float(scores.matched[-1]),
         box=float(scores.box[-1]),
         proximity=float(np.abs(last - first).mean() / 2),
-        locality=locality(np.abs(last - first).sum(axis=0), asked.near),
+        locality=locality(np.abs(last - first).sum(axis=0), asked.near) if part else float("nan"),
         collateral=_collateral(net, one, first, last),
         monotonicity=monotonicity(walk.t, score if one.rise else -score),
         shift=float(walk.setting[-1]),
-        area=float(asked.near.mean()),
+        area=float(asked.near.mean()) if part else float("nan"),
         planted=asked.planted,
     )
 

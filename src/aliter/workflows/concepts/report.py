@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool, UInt8
 from markupsafe import Markup
 from pydantic import PositiveInt
 
@@ -17,24 +19,20 @@ from aliter.report.page import Drawing, Drawings, Page, Prose, Section, Table, w
 from aliter.report.pictures import Picture, Pictures, composite, gif, png
 from aliter.report.summary import headline, provenance, stage_tables
 from aliter.workflows.concepts.bench import Row
-from aliter.workflows.concepts.discover import Named, concepts_of, planted_of, purities
+from aliter.workflows.concepts.discover import Named, all_of, purities
 from aliter.workflows.concepts.gather import tiles_of
-from aliter.workflows.concepts.outcome import Outcome, near_box
+from aliter.workflows.concepts.outcome import Outcome, Subject, near_box
 from aliter.workflows.concepts.patches import Patches, strip
 from aliter.workflows.concepts.score import scored
 from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
+from aliter.workflows.concepts.words import Words, words_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
 
-_HEADLINE = {
-    "F1": "F1 on slides never seen",
-    "PSNR above mean colours": "dB above mean colours, drawn",
-    "learned, concepts": "share of concepts that matter",
-    "false positives, rank, layer2": "false positives of the test",
-}
 _COLOURS = ("#ff0000", "#00ff00", "#0000ff")
-_ZOOM = 3
+_SEGMENT_PX, _IMAGE_PX = 96, 256
+"""About how high segments, and images, are shown."""
 
 
 class Reporting(Spec):
@@ -51,22 +49,24 @@ class Reporting(Spec):
 def report(config: "Config", run: Run) -> None:
     """Write the page; it needs no model."""
     tiles, rows, outcomes = tiles_of(run), scored(run), outcomes_of(run)
-    look = Look(tiles.channels, tiles.range, colours=_COLOURS if tiles.shape[0] == 3 else ())
-    axes = ("shift, times what the layer gives", "score in the box")
-    walks = Gallery(_items(config, run, tiles, outcomes), look, ("drawn", "shifted"), _LEGEND, axes=axes, noun="walks")
+    words = words_of(tiles)
     page = Page(
-        title="What the detector reacts to",
-        lead="Which visual concepts raise the score of a detection, and what does pushing one do?",
+        title=f"What the {words.model} reacts to",
+        lead=f"Which visual concepts raise {words.score}, and what does pushing along one do?",
         workflow="concepts",
-        headline=headline(run, _HEADLINE),
+        headline=headline(run, _headline(config)),
         sections=(
-            Section("Concepts", _concepts(config, run, tiles, rows), _ABOUT_CONCEPTS),
-            Section("Walks", (_moving(config, run, outcomes), walks), _ABOUT_WALKS),
-            Section("Controls", (_controls(rows),), _ABOUT_CONTROLS),
+            Section("Concepts", _concepts(config, run, tiles, rows), _ABOUT_CONCEPTS.format_map(asdict(words))),
+            Section(
+                "Walks",
+                (_moving(config, run, outcomes), _gallery(config, run, tiles, outcomes)),
+                _ABOUT_WALKS.format_map(asdict(words)),
+            ),
+            Section("Controls", (_controls(rows),), _ABOUT_CONTROLS.format_map(asdict(words))),
             Section(
                 "What is drawn", (_drawn(config, run, tiles),), "A walk can show no more than the decoder can draw."
             ),
-            Section("The detector", (_froc(run),), "On slides that it never saw, every place counted once."),
+            Section(f"The {words.model}", (_froc(run, words),), f"On {words.unseen}."),
             Section("All figures", stage_tables(run), "With the number of images behind each."),
         ),
         provenance=provenance(run, {"images": json.dumps(run.facts["source"])}),
@@ -75,74 +75,82 @@ def report(config: "Config", run: Run) -> None:
 
 
 _ABOUT_CONCEPTS = (
-    "Segments that a layer sees alike, tested against other segments. Score: the share of detections whose answer "
+    "Segments that a layer sees alike, tested against other segments. Score: the share of {found} whose answer "
     "rises along them. Lean: the mean cosine with the gradient of the answer; concepts are ranked by how far it stands "
     "out, in standard deviations of sets that are no concept."
 )
 _ABOUT_WALKS = (
-    "Each detection pushed until its score is the target, everything re-scored by the detector itself; look-alikes are "
-    "pushed up."
+    "Pushed until the score is the target: {found} down, {look_alikes} up. Every frame is scored by the {model} itself."
 )
 _ABOUT_CONTROLS = (
-    "The same tests on sets mixed from the members of all concepts, and in detectors that learned nothing. In each of "
+    "The same tests on sets mixed from the members of all concepts, and in {model}s that learned nothing. In each of "
     "those many concepts stand out together, on a side that is up to chance; what was learned leans further than they "
     "do. A concept is learned where it passes both tests."
 )
 _LEGEND = {
     "tile": "the tile as it is",
+    "image": "the image as it is",
     "drawn": "what the decoder draws of it, unshifted: where the walk starts",
     "shifted": "where the walk ends",
-    "locality": "share of the change that lies in the box and a margin",
+    "locality": "share of the change that lies in the box, or where a difference was planted, and a margin",
     "box": "where the subject is: what a detection must cover to be it",
+    "planted": "where the two drawings of one cell differ",
 }
+
+
+def _headline(config: "Config") -> dict[str, str]:
+    first = config.discover.layers[0].rpartition(".")[2]
+    return {
+        "accuracy, test": "accuracy, held out",
+        "F1": "F1, held out",
+        "PSNR above mean colours": "dB above mean colours, drawn",
+        "learned, concepts": "share of concepts that matter",
+        f"false positives, rank, {first}": "false positives of the test",
+    }
 
 
 def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> list[Table]:
     """Return a table for each layer: a row of segments for each concept, and how it was tested."""
-    tables = []
-    patches = Patches.load(run, "patches")
-    columns = (
-        "concept",
-        "segments",
-        "score",
-        "lean",
-        "effect",
-        "p",
-        "corrected",
-        "learned",
-        "any false",
-        "score over sets",
-        "held-out accuracy",
-        "drawn as",
-    )
+    patches, known = Patches.load(run, "patches"), tiles.kinds is not None
+    model, tables = words_of(tiles).model, []
     for layer in config.discover.layers:
-        named = {one.name: one for one in _all_of(config, run, layer)}
-        pure = (
-            {f"{number:02d}": one for number, one in enumerate(purities(run, layer))} if tiles.kinds is not None else {}
-        )
+        named = {one.name: one for one in all_of(config, run, layer)}
+        kinds = {f"{number:02d}": one for number, one in enumerate(purities(run, layer))} if known else {}
         mine = sorted((row for row in rows if row.layer == layer and not row.control), key=lambda row: -row.effect)
         body = []
         for row in mine:
-            picture = _picture(tiles, patches, named[row.name], config.report.patches)
-            kind, share = pure.get(row.name, (row.name, 1.0)) if tiles.kinds is not None else ("", 0.0)
-            body.append(_cells(row, picture, f"{kind}, {share:.0%}" if kind else ""))
+            kind, share = kinds.get(row.name, (row.name, 1.0))
+            drawn = (f"{kind}, {share:.0%}",) if known else ()
+            body.append(
+                (row.name, _picture(tiles, patches, named[row.name], config.report.patches), *_tests(row), *drawn)
+            )
         caption = (
             f"{layer}: p by rank among sets that are no concept; corrected by Benjamini and Hochberg, any false by "
-            "Bonferroni; learned: p among detectors of random weights, corrected"
+            f"Bonferroni; learned: p among {model}s of random weights, corrected"
         )
-        tables.append(Table(columns, body, caption, columns[2:11]))
+        columns = ("concept", "segments", *_TESTS, *(("drawn as",) if known else ()))
+        tables.append(Table(columns, body, caption, _TESTS))
     return tables
 
 
-def _all_of(config: "Config", run: Run, layer: str) -> list[Named]:
-    return [*concepts_of(run, layer), *planted_of(run, layer, config.discover.method.most)]
+_TESTS = (
+    "score",
+    "lean",
+    "effect",
+    "p",
+    "corrected",
+    "learned",
+    "any false",
+    "score over sets",
+    "held-out accuracy",
+)
 
 
-def _cells(row: Row, picture: Markup, kind: str) -> tuple[str | Markup, ...]:
+def _tests(row: Row) -> tuple[str, ...]:
+    """Return what the tests of a concept came to, in the order of their columns."""
     held = f"{row.accuracy:.2f} ({row.accuracy_low:.2f} – {row.accuracy_high:.2f})"
     tests = (f"{row.rank_p:.3g}", f"{row.adjusted:.3g}", _number(row.learned, ".3g"), f"{row.family:.3g}")
-    spread = f"{row.low:.2f} – {row.high:.2f}"
-    return (row.name, picture, f"{row.score:.2f}", f"{row.lean:.2f}", f"{row.effect:.1f}", *tests, spread, held, kind)
+    return f"{row.score:.2f}", f"{row.lean:.2f}", f"{row.effect:.1f}", *tests, f"{row.low:.2f} – {row.high:.2f}", held
 
 
 def _number(value: float, form: str) -> str:
@@ -152,17 +160,27 @@ def _number(value: float, form: str) -> str:
 def _picture(tiles: Tiles, patches: Patches, one: Named, count: int) -> Markup:
     """Return some segments of a concept as a picture that stands in a cell."""
     colours = composite(strip(tiles, patches, one.members[:count].tolist()))
-    shown = Picture(png(np.kron(colours, np.ones((2, 2, 1), np.uint8))), one.name)
+    shown = Picture(png(_enlarged(colours, _SEGMENT_PX)), one.name)
     return Markup('<img alt="segments of {}" src="{}">').format(one.name, shown.address)
 
 
+def _gallery(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]) -> Gallery:
+    look = Look(tiles.channels, tiles.range, colours=_COLOURS if tiles.shape[0] == 3 else ())
+    axes = ("shift, times what the layer gives", "score")
+    items = _items(config, run, tiles, outcomes)
+    return Gallery(items, look, ("drawn", "shifted"), _LEGEND, axes=axes, noun="walks")
+
+
 def _items(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]) -> Iterator[Item]:
-    chosen = list(subjects(config, run, tiles))
+    chosen, words = list(subjects(config, run, tiles)), words_of(tiles)
     for one in outcomes:
-        walk, subject = walk_of(run, one), chosen[one.subject]
+        walk, subject, way = walk_of(run, one), chosen[one.subject], "up" if one.rise else "down"
         assert walk.image is not None
         order = np.argsort(walk.setting, kind="stable")
-        whole = tiles.signed(np.array([subject.tile]))[0]
+        x = tiles.signed(np.array([subject.tile]))[0]
+        own = {"class": tiles.classes[tiles.labels[subject.tile]]}
+        if tiles.figure is None:
+            own = {"found again at the end": f"{one.matched:.3f}"}
         numbers = {
             "locality": one.locality,
             "change of score": abs(one.end - one.drawn),
@@ -173,23 +191,31 @@ def _items(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]
             id=f"{one.push}/{one.subject}",
             title=one.push,
             subtitle=f"{one.drawn:.2f} to {one.end:.2f}",
-            facets={"push": one.push, "subject": str(one.subject), "ends at": one.stop},
-            numbers=numbers,
-            frames={"drawn": _unit(walk.image[0]), "shifted": _unit(walk.image[-1]), "tile": _unit(whole)},
-            outlines={"box": near_box(subject.place, whole.shape[1:], 0.0)[None]},
+            facets={"push": one.push, "goes": way, "subject": str(one.subject), "ends at": one.stop},
+            numbers={name: value for name, value in numbers.items() if np.isfinite(value)},
+            frames={"drawn": _unit(walk.image[0]), "shifted": _unit(walk.image[-1]), words.tile: _unit(x)},
+            outlines=_outlined(tiles, subject),
             curve=np.stack([walk.setting[order], walk.score[order, 1]], 1),
             chosen=int(np.flatnonzero(order == len(order) - 1)[0]),
             walk=_unit(walk.image[order]),
             facts={
-                "tile": one.tile,
-                "score of the tile": f"{one.start:.3f}",
-                "found again at the end": f"{one.matched:.3f}",
+                words.tile: one.tile,
+                f"score of the {words.tile}": f"{one.start:.3f}",
+                **own,
                 "target": "none: a published search" if one.target is None else f"{one.target:g}",
                 "monotonicity": f"{one.monotonicity:.2f}",
             },
-            caption="A look-alike, pushed up." if one.rise else "A detection, pushed down.",
+            caption=f"One of the {words.look_alikes if one.rise else words.found}, pushed {way}.",
             warnings=() if one.reached else (f"target not reached: {one.stop}",),
         )
+
+
+def _outlined(tiles: Tiles, subject: Subject) -> dict[str, Bool[np.ndarray, "1 H W"]]:
+    """Return where the subject is; of a whole image, where a difference was planted, if it is known."""
+    planted = tiles.planted(subject.tile)
+    if tiles.figure is not None:
+        return {} if planted is None else {"planted": planted[None]}
+    return {"box": near_box(subject.place, tiles.shape[1:], 0.0)[None]}
 
 
 def _moving(config: "Config", run: Run, outcomes: Sequence[Outcome]) -> Pictures:
@@ -201,7 +227,7 @@ def _moving(config: "Config", run: Run, outcomes: Sequence[Outcome]) -> Pictures
     for one in ranked[: config.report.moving]:
         walk = walk_of(run, one)
         assert walk.image is not None
-        frames = np.stack([np.kron(composite(frame), np.ones((_ZOOM, _ZOOM, 1), np.uint8)) for frame in walk.image])
+        frames = np.stack([_enlarged(composite(frame), _IMAGE_PX) for frame in walk.image])
         pictures.append(Picture(gif(frames, 4.0), one.push, f"{one.tile}: {one.drawn:.2f} to {one.end:.2f}"))
     return Pictures(pictures)
 
@@ -231,21 +257,26 @@ def _drawn(config: "Config", run: Run, tiles: Tiles) -> Pictures:
         difference = np.clip(made - x, -1, 1)
         side = np.concatenate([composite(one) for one in (x, made, difference)], axis=1)
         error = float(np.square((made - x) / 2).mean())
-        caption = f"tile, drawn, difference: {-10 * np.log10(error):.1f} dB"
-        pictures.append(
-            Picture(png(np.kron(side, np.ones((2, 2, 1), np.uint8))), tiles.ids[int(numbers[row])], caption)
-        )
+        caption = f"{words_of(tiles).tile}, drawn, difference: {-10 * np.log10(error):.1f} dB"
+        pictures.append(Picture(png(_enlarged(side, _IMAGE_PX)), tiles.ids[int(numbers[row])], caption))
     return Pictures(pictures)
 
 
-def _froc(run: Run) -> Drawings | Prose:
+def _froc(run: Run, words: Words) -> Drawings | Prose:
     curve = run.load("froc")
     most = float(curve[-1, 0])
     if most <= 0:
-        return Prose("The detector invents nothing, at any threshold.")
+        return Prose(f"The {words.model} raises no false alarm, at any threshold.")
     line = Band("recall", curve[:, 0], curve[:, 1], curve[:, 1], curve[:, 1])
-    svg = bands([line], Axes("false alarms a tile", "recall", (0.0, most), (0.0, 1.0)), "recall against false alarms")
+    axes = Axes(f"false alarms per {words.tile}", "recall", (0.0, most), (0.0, 1.0))
+    svg = bands([line], axes, "recall against false alarms")
     return Drawings([Drawing(svg, "Recall against false alarms", "As the threshold falls.")])
+
+
+def _enlarged(picture: UInt8[np.ndarray, "h w 3"], height_px: int) -> UInt8[np.ndarray, "H W 3"]:
+    """Return a picture as many times as large as brings it nearest to a height."""
+    times = max(1, round(height_px / len(picture)))
+    return np.kron(picture, np.ones((times, times, 1), np.uint8))
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

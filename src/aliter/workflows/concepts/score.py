@@ -19,6 +19,7 @@ from aliter.workflows.concepts.blank import blank_rows
 from aliter.workflows.concepts.detect import detector_of, found_of
 from aliter.workflows.concepts.discover import Named, all_of, rows_of
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.words import words_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
@@ -30,7 +31,8 @@ def score(config: "Config", run: Run) -> None:
     net, layers = detector_of(config, run), config.discover.layers
     found = found_of(run, "test", run.facts["threshold"])
     if not len(found.tile):
-        raise DataError("expected detections in tiles for testing, found none; train detect for longer")
+        words = words_of(tiles)
+        raise DataError(f"expected {words.found}, in {words.tile}s for testing, found none; train detect for longer")
     gradients = answer_gradients(net, tiles, found, layers, choice.answer, run.device)
     rows: list[Row] = []
     errors: list[Figure] = []
@@ -47,7 +49,8 @@ def score(config: "Config", run: Run) -> None:
         rows += blank_rows(config, run, tiles, found)
     rows = _corrected(_compared(rows))
     (run.folder / "concepts.json").write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
-    run.record([*_figures(rows, choice, len(found.tile)), *errors])
+    differentiated = Figure(f"{words_of(tiles).found} differentiated", float(len(found.tile)), len(found.tile))
+    run.record([differentiated, *_figures(rows, choice, len(found.tile)), *errors])
 
 
 def scored(run: Run) -> list[Row]:
@@ -95,7 +98,7 @@ def _corrected(rows: Sequence[Row]) -> list[Row]:
 
 
 def _figures(rows: Sequence[Row], choice: Scoring, detections: int) -> list[Figure]:
-    figures = [Figure("detections differentiated", float(detections), detections)]
+    figures: list[Figure] = []
     for control in dict.fromkeys(row.control for row in rows):
         mine, name = [row for row in rows if row.control == control], control or "concepts"
         networks = len({row.network for row in mine})

@@ -41,6 +41,25 @@ if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
 
 
+_BOXED = {
+    "locality": "change in and near the box",
+    "area": "share of the image that this is about",
+    "proximity": "change of the image",
+    "monotonicity": "monotonicity",
+    "collateral": "largest change of another detection",
+    "matched": "score of the whole detector at the end",
+    "box": "score in the box at the end",
+}
+"""Means over walks: field of an outcome, and what it is called."""
+_WHOLE = {
+    "locality": "change where it was planted",
+    "area": "share of the image that this is about",
+    "proximity": "change of the image",
+    "monotonicity": "monotonicity",
+}
+"""The same of a classifier."""
+
+
 class Shifting(Spec):
     """What is pushed, and how."""
 
@@ -93,7 +112,7 @@ def shift(config: "Config", run: Run) -> None:
     (run.folder / "walks.json").write_text(json.dumps([asdict(one) for one in outcomes], indent=1), encoding="utf-8")
     note = "share of subjects whose drawing, unshifted, scores on the far side of the target; no others are walked"
     share = [Figure("can be walked", allowed / len(chosen), len(chosen), note=note)] if chosen else []
-    run.record([*share, *_figures(choice, outcomes, allowed)])
+    run.record([*share, *_figures(choice, outcomes, allowed, tiles.figure is not None)])
 
 
 def outcomes_of(run: Run) -> list[Outcome]:
@@ -183,8 +202,8 @@ def _save(sitter: Sitter, push: Push, walk: Walk, scores: Twice, outcome: Outcom
     write_walk(folder, walk, scores, {**asdict(outcome), **said, **whose})
 
 
-def _figures(choice: Shifting, outcomes: list[Outcome], allowed: int) -> list[Figure]:
-    """Return, for each push, how often the target was reached, and how local it was."""
+def _figures(choice: Shifting, outcomes: list[Outcome], allowed: int, whole: bool) -> list[Figure]:
+    """Return, for each push, how often the target was reached, and how local it was; ``whole`` images are one box."""
     figures = []
     for push in choice.pushes:
         mine = [one for one in outcomes if one.push == push.name]
@@ -196,15 +215,7 @@ def _figures(choice: Shifting, outcomes: list[Outcome], allowed: int) -> list[Fi
             note += "; down, the search has no target: it is reached where the score has fallen as far as is asked for"
         reached = sum(one.reached for one in mine) / allowed
         figures.append(Figure(f"target reached, {push.name}", reached, allowed, note=note))
-        for name, label in (
-            ("locality", "change where it was planted" if mine[0].planted else "change in and near the box"),
-            ("area", "share of the image that this is about"),
-            ("proximity", "change of the image"),
-            ("monotonicity", "monotonicity"),
-            ("collateral", "largest change of another detection"),
-            ("matched", "score of the whole detector at the end"),
-            ("box", "score in the box at the end"),
-        ):
+        for name, label in (_WHOLE if whole else _BOXED).items():
             values = np.array([getattr(one, name) for one in mine])
             known = values[np.isfinite(values)]
             if len(known):

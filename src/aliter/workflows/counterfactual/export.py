@@ -12,6 +12,7 @@ from aliter.core.rng import chance
 from aliter.data.run import Run
 from aliter.nets.own import Own
 from aliter.nets.portable import IMAGE, Port, Portable, Scaled, signing, unsigning
+from aliter.workflows.classifier import portable
 from aliter.workflows.counterfactual.classify import classifier_of
 from aliter.workflows.counterfactual.generate import generates
 from aliter.workflows.counterfactual.translate import translator_of
@@ -40,20 +41,11 @@ class _Shown(nn.Module):
 def portables(config: "Config", run: Run) -> dict[str, Portable]:
     """Return the networks that were trained here, by name; a classifier of the user's own is not."""
     images, found = images_of(run), {}
-    number = images.split("test")[:1]
-    image = Port("image", IMAGE, images.channels)
-    stored = images.take(number).astype(np.float32)
     if not isinstance(config.classify.net, Own):
-        net = classifier_of(config, run).module
-        found["classifier"] = Portable(
-            nn.Sequential(signing(images.range), net, nn.Softmax(1)),
-            {"classifier": net},
-            f"Tells {', '.join(images.classes)} apart: an image as it is stored to the probability of each class.",
-            {image: stored},
-            Port("probabilities", ("batch", "channel"), images.classes),
-        )
+        found["classifier"] = portable(classifier_of(config, run).module, images)
     if generates(config):
-        nets = translator_of(config, run).nets
+        nets, number = translator_of(config, run).nets, images.split("test")[:1]
+        image, stored = Port("image", IMAGE, images.channels), images.take(number).astype(np.float32)
         latent = chance(0, "export").standard_normal((1, config.translate.net.latent), np.float32)
         target = (images.labels[number] + 1) % len(images.classes)
         found["translator"] = Portable(
