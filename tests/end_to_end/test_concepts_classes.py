@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import binary_dilation
-from tests.end_to_end.conftest import assert_as_checked
+from tests.end_to_end.conftest import Taken, assert_as_checked
 
 import aliter
 from aliter.core.errors import RequestError
@@ -64,8 +64,16 @@ def test_the_page_and_its_figures_speak_of_a_classifier(run: Run) -> None:
     assert "detector" not in page
 
 
+@pytest.mark.slow
 def test_steps_and_disk_are_as_a_check_says_before(config: Config, run: Run, tmp_path: Path) -> None:
     assert_as_checked(config, run, ("detect", "decode"), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_classifier_can_be_taken_elsewhere(run: Run, taken: Taken) -> None:
+    nets, found = taken(run), found_of(run, "test")
+    assert set(nets) == {"autoencoder", "classifier"}
+    assert nets["classifier"]["answer"][0, 1] == pytest.approx(found.scores[0], abs=1e-5)
 
 
 def test_what_does_not_go_together_is_refused(config: Config, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import log2
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,8 @@ from aliter.nets.small_cnn import SmallCNN
 
 class WholeImage(Spec):
     """A classifier, asked about one of its classes: each image is a box, its score the probability of that class."""
+
+    numbers: ClassVar[int] = 2
 
     kind: Literal["classifier"] = "classifier"
     of: Classifier = SmallCNN()

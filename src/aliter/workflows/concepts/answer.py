@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from aliter.data.tiles import Tiles
 from aliter.nets.detections import Detector
 from aliter.nets.layers import inserted, watched
-from aliter.workflows.concepts.detect import Found
+from aliter.workflows.concepts.judge import Found
 
 Answer = Literal["margin", "logit", "prob"]
 """What is differentiated: the logit of a figure less that of the background, itself, or its probability."""

@@ -15,8 +15,9 @@ from aliter.nets.detector import FasterRCNN
 from aliter.nets.whole import WholeImage
 from aliter.workflows.concepts.answer import answer_gradients
 from aliter.workflows.concepts.bench import Bench, Row
-from aliter.workflows.concepts.detect import Found, fresh_detector
+from aliter.workflows.concepts.detect import fresh_detector
 from aliter.workflows.concepts.discover import all_of
+from aliter.workflows.concepts.judge import Found
 from aliter.workflows.concepts.patches import Patches, activations
 
 if TYPE_CHECKING:

@@ -24,8 +24,9 @@ from aliter.ops.detection import iou
 from aliter.ops.intensity import ssim
 from aliter.train.fit import Game, Judge, fit, recall
 from aliter.train.plan import Fit
-from aliter.workflows.concepts.detect import SAME, Found, detector_of, found_of
+from aliter.workflows.concepts.detect import detector_of, found_of
 from aliter.workflows.concepts.gather import tiles_of
+from aliter.workflows.concepts.judge import SAME, Found
 from aliter.workflows.concepts.words import words_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from aliter.methods.walk.latent_shift import Shifted
 from aliter.nets.detections import Detector
 from aliter.ops.detection import iou
 from aliter.ops.shift import locality, monotonicity
-from aliter.workflows.concepts.detect import SAME
+from aliter.workflows.concepts.judge import SAME
 
 _BATCH = 8
 Corners = tuple[float, float, float, float]

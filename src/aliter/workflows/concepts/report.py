@@ -1,38 +1,36 @@
 """Show it all on one page."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 from markupsafe import Markup
 from pydantic import PositiveInt
 
 from aliter.core.spec import Spec
 from aliter.data.run import Run
 from aliter.data.tiles import Tiles
+from aliter.report.counterfactual import confusion_matrix
 from aliter.report.figures import Axes, Band, bands
-from aliter.report.gallery import Gallery, Item, Look
 from aliter.report.page import Drawing, Drawings, Page, Prose, Section, Table, write_page
-from aliter.report.pictures import Picture, Pictures, composite, gif, png
+from aliter.report.pictures import Picture, Pictures, composite, png
 from aliter.report.summary import headline, provenance, stage_tables
 from aliter.workflows.concepts.bench import Row
 from aliter.workflows.concepts.discover import Named, all_of, purities
+from aliter.workflows.concepts.gallery import IMAGE_PX, enlarged, gallery, moving
 from aliter.workflows.concepts.gather import tiles_of
-from aliter.workflows.concepts.outcome import Outcome, Subject, near_box
 from aliter.workflows.concepts.patches import Patches, strip
 from aliter.workflows.concepts.score import scored
-from aliter.workflows.concepts.shift import outcomes_of, subjects, walk_of
+from aliter.workflows.concepts.shift import outcomes_of
 from aliter.workflows.concepts.words import Words, words_of
 
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
 
-_COLOURS = ("#ff0000", "#00ff00", "#0000ff")
-_SEGMENT_PX, _IMAGE_PX = 96, 256
-"""About how high segments, and images, are shown."""
+_SEGMENT_PX = 96
+"""About how high segments are shown."""
 
 
 class Reporting(Spec):
@@ -59,14 +57,14 @@ def report(config: "Config", run: Run) -> None:
             Section("Concepts", _concepts(config, run, tiles, rows), _ABOUT_CONCEPTS.format_map(asdict(words))),
             Section(
                 "Walks",
-                (_moving(config, run, outcomes), _gallery(config, run, tiles, outcomes)),
+                (moving(config, run, outcomes), gallery(config, run, tiles, outcomes)),
                 _ABOUT_WALKS.format_map(asdict(words)),
             ),
             Section("Controls", (_controls(rows),), _ABOUT_CONTROLS.format_map(asdict(words))),
             Section(
                 "What is drawn", (_drawn(config, run, tiles),), "A walk can show no more than the decoder can draw."
             ),
-            Section(f"The {words.model}", (_froc(run, words),), f"On {words.unseen}."),
+            Section(f"The {words.model}", _judged(run, tiles), f"On {words.unseen}."),
             Section("All figures", stage_tables(run), "With the number of images behind each."),
         ),
         provenance=provenance(run, {"images": json.dumps(run.facts["source"])}),
@@ -87,15 +85,6 @@ _ABOUT_CONTROLS = (
     "those many concepts stand out together, on a side that is up to chance; what was learned leans further than they "
     "do. A concept is learned where it passes both tests."
 )
-_LEGEND = {
-    "tile": "the tile as it is",
-    "image": "the image as it is",
-    "drawn": "what the decoder draws of it, unshifted: where the walk starts",
-    "shifted": "where the walk ends",
-    "locality": "share of the change that lies in the box, or where a difference was planted, and a margin",
-    "box": "where the subject is: what a detection must cover to be it",
-    "planted": "where the two drawings of one cell differ",
-}
 
 
 def _headline(config: "Config") -> dict[str, str]:
@@ -160,76 +149,8 @@ def _number(value: float, form: str) -> str:
 def _picture(tiles: Tiles, patches: Patches, one: Named, count: int) -> Markup:
     """Return some segments of a concept as a picture that stands in a cell."""
     colours = composite(strip(tiles, patches, one.members[:count].tolist()))
-    shown = Picture(png(_enlarged(colours, _SEGMENT_PX)), one.name)
+    shown = Picture(png(enlarged(colours, _SEGMENT_PX)), one.name)
     return Markup('<img alt="segments of {}" src="{}">').format(one.name, shown.address)
-
-
-def _gallery(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]) -> Gallery:
-    look = Look(tiles.channels, tiles.range, colours=_COLOURS if tiles.shape[0] == 3 else ())
-    axes = ("shift, times what the layer gives", "score")
-    items = _items(config, run, tiles, outcomes)
-    return Gallery(items, look, ("drawn", "shifted"), _LEGEND, axes=axes, noun="walks")
-
-
-def _items(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]) -> Iterator[Item]:
-    chosen, words = list(subjects(config, run, tiles)), words_of(tiles)
-    for one in outcomes:
-        walk, subject, way = walk_of(run, one), chosen[one.subject], "up" if one.rise else "down"
-        assert walk.image is not None
-        order = np.argsort(walk.setting, kind="stable")
-        x = tiles.signed(np.array([subject.tile]))[0]
-        own = {"class": tiles.classes[tiles.labels[subject.tile]]}
-        if tiles.figure is None:
-            own = {"found again at the end": f"{one.matched:.3f}"}
-        numbers = {
-            "locality": one.locality,
-            "change of score": abs(one.end - one.drawn),
-            "change of the image": one.proximity,
-            "collateral": one.collateral,
-        }
-        yield Item(
-            id=f"{one.push}/{one.subject}",
-            title=one.push,
-            subtitle=f"{one.drawn:.2f} to {one.end:.2f}",
-            facets={"push": one.push, "goes": way, "subject": str(one.subject), "ends at": one.stop},
-            numbers={name: value for name, value in numbers.items() if np.isfinite(value)},
-            frames={"drawn": _unit(walk.image[0]), "shifted": _unit(walk.image[-1]), words.tile: _unit(x)},
-            outlines=_outlined(tiles, subject),
-            curve=np.stack([walk.setting[order], walk.score[order, 1]], 1),
-            chosen=int(np.flatnonzero(order == len(order) - 1)[0]),
-            walk=_unit(walk.image[order]),
-            facts={
-                words.tile: one.tile,
-                f"score of the {words.tile}": f"{one.start:.3f}",
-                **own,
-                "target": "none: a published search" if one.target is None else f"{one.target:g}",
-                "monotonicity": f"{one.monotonicity:.2f}",
-            },
-            caption=f"One of the {words.look_alikes if one.rise else words.found}, pushed {way}.",
-            warnings=() if one.reached else (f"target not reached: {one.stop}",),
-        )
-
-
-def _outlined(tiles: Tiles, subject: Subject) -> dict[str, Bool[np.ndarray, "1 H W"]]:
-    """Return where the subject is; of a whole image, where a difference was planted, if it is known."""
-    planted = tiles.planted(subject.tile)
-    if tiles.figure is not None:
-        return {} if planted is None else {"planted": planted[None]}
-    return {"box": near_box(subject.place, tiles.shape[1:], 0.0)[None]}
-
-
-def _moving(config: "Config", run: Run, outcomes: Sequence[Outcome]) -> Pictures:
-    """Return the first walks that reach their target, each kind of push in turn, as moving pictures."""
-    pushes = list(dict.fromkeys(one.push for one in outcomes))
-    told = [one for one in outcomes if one.reached] or list(outcomes)
-    ranked = sorted(told, key=lambda one: (one.subject, pushes.index(one.push)))
-    pictures = []
-    for one in ranked[: config.report.moving]:
-        walk = walk_of(run, one)
-        assert walk.image is not None
-        frames = np.stack([_enlarged(composite(frame), _IMAGE_PX) for frame in walk.image])
-        pictures.append(Picture(gif(frames, 4.0), one.push, f"{one.tile}: {one.drawn:.2f} to {one.end:.2f}"))
-    return Pictures(pictures)
 
 
 def _controls(rows: Sequence[Row]) -> Table:
@@ -258,8 +179,16 @@ def _drawn(config: "Config", run: Run, tiles: Tiles) -> Pictures:
         side = np.concatenate([composite(one) for one in (x, made, difference)], axis=1)
         error = float(np.square((made - x) / 2).mean())
         caption = f"{words_of(tiles).tile}, drawn, difference: {-10 * np.log10(error):.1f} dB"
-        pictures.append(Picture(png(_enlarged(side, _IMAGE_PX)), tiles.ids[int(numbers[row])], caption))
+        pictures.append(Picture(png(enlarged(side, IMAGE_PX)), tiles.ids[int(numbers[row])], caption))
     return Pictures(pictures)
+
+
+def _judged(run: Run, tiles: Tiles) -> list[Drawings | Prose]:
+    """Return how good the model is: what it misses and invents, and which classes a classifier takes for which."""
+    found = [_froc(run, words_of(tiles))]
+    if tiles.figure is not None:
+        found.append(Drawings([confusion_matrix(run.load("confusion/test"), tiles.classes, "test")]))
+    return found
 
 
 def _froc(run: Run, words: Words) -> Drawings | Prose:
@@ -271,13 +200,3 @@ def _froc(run: Run, words: Words) -> Drawings | Prose:
     axes = Axes(f"false alarms per {words.tile}", "recall", (0.0, most), (0.0, 1.0))
     svg = bands([line], axes, "recall against false alarms")
     return Drawings([Drawing(svg, "Recall against false alarms", "As the threshold falls.")])
-
-
-def _enlarged(picture: UInt8[np.ndarray, "h w 3"], height_px: int) -> UInt8[np.ndarray, "H W 3"]:
-    """Return a picture as many times as large as brings it nearest to a height."""
-    times = max(1, round(height_px / len(picture)))
-    return np.kron(picture, np.ones((times, times, 1), np.uint8))
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return np.clip((np.asarray(x, np.float64) + 1) / 2, 0, 1)
