@@ -12,6 +12,7 @@ from aliter.data.fields import Fields
 from aliter.data.images import Header, Images, is_store
 from aliter.data.sample import Census, census_of_header
 from aliter.data.simulate import Nuclei, Phase
+from aliter.data.simulate.header import header_of
 from aliter.data.splits import SPLITS
 
 _Write = Callable[[Path, Collection[str]], object]
@@ -28,10 +29,7 @@ def census_of_fields(
         If they cannot be used, or a split holds none.
     """
     if isinstance(source, Nuclei | Phase):
-        names = (tuple(f"fields/{index:06d}" for index in range(source.count)),)
-        shape = (1, *source.shape) if isinstance(source, Nuclei) else (len(source.channels), source.size, source.size)
-        said = Header(source.classes, source.channels, source.range, shape, "uint16", names, (source.splits,))
-        return census_of_header(said)
+        return census_of_header(header_of(source))
     store = isinstance(source, Path) and is_store(source)
     said = _header(source, declared) if isinstance(source, Path) and store else surveyed()
     stated = store or declared is not None or isinstance(source, Spec)

@@ -16,7 +16,8 @@ from aliter.data.labelled import Labelled, draw, header
 from aliter.data.picture import Unusable
 from aliter.data.scan import Read, scan, table
 from aliter.data.simulate import Simulation
-from aliter.data.splits import SPLITS, Split, draw_splits
+from aliter.data.simulate.header import header_of
+from aliter.data.splits import SPLITS, Split
 
 _FIRST, _SPREAD = 4, 12
 """Images of each class that are taken: the first of each split, and some spread over all."""
@@ -81,7 +82,7 @@ def census(source: Path | Labelled | Simulation, declared: tuple[float, float] |
     """
     if isinstance(source, Path):
         return _of_path(source, declared)
-    return census_of_header(header(source)) if isinstance(source, Labelled) else _of_simulation(source)
+    return census_of_header(header(source) if isinstance(source, Labelled) else header_of(source))
 
 
 def write_sample(source: Path | Labelled | Simulation, found: Census, out: Path, spread: int = _SPREAD) -> Images:
@@ -129,21 +130,6 @@ def _of_path(source: Path, declared: tuple[float, float] | None) -> Census:
 def census_of_header(said: Header) -> Census:
     """Return what is known of images that a run will copy, of which ``said`` tells."""
     return Census(said.classes, said.channels, said.shape, said.dtype, said.range, True, said.ids, said.splits, True)
-
-
-def _of_simulation(source: Simulation) -> Census:
-    labels = range(len(source.classes))
-    return Census(
-        classes=source.classes,
-        channels=source.channels,
-        shape=(len(source.channels), source.size, source.size),
-        dtype="uint16",
-        range=source.range,
-        stated=True,
-        ids=tuple(tuple(f"{name}/{index:06d}" for index in range(source.count)) for name in source.classes),
-        splits=tuple(draw_splits(source.count, source.seed, label) for label in labels),
-        copied=True,
-    )
 
 
 def _chosen(splits: UInt8[np.ndarray, " N"], count: int) -> Int[np.ndarray, " M"]:

@@ -11,7 +11,8 @@ from jaxtyping import Float32, UInt8
 from aliter.core.errors import DataError
 from aliter.data import layout
 from aliter.data.boxes import Boxes
-from aliter.data.images import Header, Images, is_store, write_images
+from aliter.data.images import Images, is_store, write_images
+from aliter.data.simulate.header import header_of
 from aliter.data.simulate.tissue import KINDS, Tissue
 
 Read = Callable[[slice, slice], UInt8[np.ndarray, "3 h w"]]
@@ -61,18 +62,7 @@ def drawn_slides(tissue: Tissue) -> list[Slide]:
 def write_slides(tissue: Tissue, path: Path) -> None:
     """Write simulated slides with their boxes and kinds as a store at ``path``."""
     slides = drawn_slides(tissue)
-    names = tuple(one.id for one in slides)
-    header = Header(
-        classes=tissue.classes,
-        channels=tissue.channels,
-        range=tissue.range,
-        shape=(3, tissue.size, tissue.size),
-        dtype="uint8",
-        ids=(names,),
-        splits=(tissue.splits,),
-        groups=(names,),
-        source=tissue.model_dump(mode="json"),
-    )
+    header = header_of(tissue)
     every = slice(None)
     write_images(path, header, lambda _, start, stop: np.stack([one.read(every, every) for one in slides[start:stop]]))
     root = layout.open_store(path, "a")

@@ -8,8 +8,8 @@ import numpy as np
 from aliter.core.progress import progress
 from aliter.data import layout
 from aliter.data.fields import write_objects
-from aliter.data.images import Header, write_images
-from aliter.data.simulate.cells import PIXEL_UM
+from aliter.data.images import write_images
+from aliter.data.simulate.header import header_of
 from aliter.data.simulate.phase import Phase
 
 MEAN, VARIANCE, CELLS = "mean/0", "variance/0", "cells/0"
@@ -18,22 +18,9 @@ MEAN, VARIANCE, CELLS = "mean/0", "variance/0", "cells/0"
 
 def write_pairs(simulation: Phase, path: Path) -> None:
     """Write the fields of ``simulation``, their nuclei and cells, and the oracle; a field is a group of its own."""
-    names = tuple(f"fields/{index:06d}" for index in range(simulation.count))
-    space = (simulation.size, simulation.size)
-    header = Header(
-        classes=simulation.classes,
-        channels=simulation.channels,
-        range=simulation.range,
-        shape=(len(simulation.channels), *space),
-        dtype="uint16",
-        ids=(names,),
-        splits=(simulation.splits,),
-        groups=(names,),
-        source=simulation.model_dump(mode="json"),
-        pixel_um=(PIXEL_UM, PIXEL_UM),
-    )
     draw = lru_cache(maxsize=layout.ROWS)(simulation.draw)
     root = layout.open_store(path, "a")
+    space = (simulation.size, simulation.size)
     stains = (simulation.count, len(simulation.stains), *space)
     known = {name: layout.create(root, name, stains, "float32", layout.IMAGE) for name in (MEAN, VARIANCE)}
     cells = layout.create(root, CELLS, (simulation.count, *space), "uint16", ("index", "y", "x"))
@@ -49,5 +36,5 @@ def write_pairs(simulation: Phase, path: Path) -> None:
             cells[start:stop] = np.stack([one.cells for one in pairs])
             return np.stack([one.image for one in pairs])
 
-        write_images(path, header, block)
+        write_images(path, header_of(simulation), block)
         write_objects(path, "uint16", lambda index: draw(index).nuclei)

@@ -16,13 +16,14 @@ from aliter.data import layout
 from aliter.data.annotations import write_listed
 from aliter.data.convert import write_folder
 from aliter.data.fields import Fields, write_objects
-from aliter.data.images import Header, Images, write_images
+from aliter.data.images import Images, write_images
 from aliter.data.masks import write_masked
 from aliter.data.paired import write_paired
 from aliter.data.simulate import Fictus, FictusVolume, Nuclei, Phase, Tissue
+from aliter.data.simulate.header import header_of
 from aliter.data.simulate.pairs import write_pairs
 from aliter.data.slides import stored_slides, write_slides
-from aliter.data.splits import SPLITS, draw_splits
+from aliter.data.splits import SPLITS
 from aliter.data.worker import enter
 
 Cells = Fictus | FictusVolume
@@ -61,22 +62,10 @@ def _write_cells(simulation: Cells, path: Path, workers: int) -> None:
     ``{plain|nuisance}/generated/{source}_{target}`` and ``truth/{source}_{target}`` have a row for each test image
     of the source class, in order; so has ``nuisance/shortcut/{source}_{target}``, if one was planted.
     """
-    classes, count = simulation.classes, simulation.count
-    splits = tuple(draw_splits(count, simulation.seed, label) for label in range(len(classes)))
-    shape = (len(simulation.channels), simulation.size, simulation.size)
-    header = Header(
-        classes=classes,
-        channels=simulation.channels,
-        range=(0.0, 65535.0),
-        shape=shape,
-        dtype="uint16",
-        ids=tuple(tuple(f"{name}/{index:06d}" for index in range(count)) for name in classes),
-        splits=splits,
-        source=simulation.model_dump(mode="json"),
-    )
-    labels = range(len(classes))
-    jobs = [_Job("images", label, label, rows) for label in labels for rows in _blocks(np.arange(count))]
-    held_out = [np.flatnonzero(one == SPLITS.index("test")) for one in splits]
+    header = header_of(simulation)
+    labels = range(len(header.classes))
+    jobs = [_Job("images", label, label, rows) for label in labels for rows in _blocks(np.arange(simulation.count))]
+    held_out = [np.flatnonzero(one == SPLITS.index("test")) for one in header.splits]
     planted = [
         _Job(name, source, target, rows)
         for source, target in permutations(labels, 2)
@@ -87,14 +76,14 @@ def _write_cells(simulation: Cells, path: Path, workers: int) -> None:
         drawn = _in_order(simulation, [*jobs, *planted], workers)
 
         def block(label: int, start: int, stop: int) -> np.ndarray:
-            advance(1, classes[label])
+            advance(1, header.classes[label])
             return next(drawn)
 
         write_images(path, header, block)
         root = layout.open_store(path, "a")
         for (source, target), name in product(permutations(labels, 2), _draws(simulation)):
             if held_out[source].size:
-                size = (len(held_out[source]), *shape)
+                size = (len(held_out[source]), *header.shape)
                 layout.create(root, f"{name}/{source}_{target}", size, _draws(simulation)[name][0], layout.IMAGE)
         for job in planted:
             first = int(np.searchsorted(held_out[job.source], job.cells[0]))
@@ -156,18 +145,6 @@ def _draws(simulation: Cells) -> dict[str, tuple[type[np.generic], Callable[[int
 
 def _write_fields(simulation: Nuclei, path: Path) -> None:
     """Write the fields of ``simulation`` and the nuclei in each; a field is a group of its own."""
-    names = tuple(f"fields/{index:06d}" for index in range(simulation.count))
-    header = Header(
-        classes=simulation.classes,
-        channels=simulation.channels,
-        range=simulation.range,
-        shape=(1, *simulation.shape),
-        dtype="uint16",
-        ids=(names,),
-        splits=(simulation.splits,),
-        groups=(names,),
-        source=simulation.model_dump(mode="json"),
-    )
     draw = lru_cache(maxsize=layout.ROWS)(simulation.draw)
     with progress("simulate", simulation.count) as advance:
 
@@ -175,5 +152,5 @@ def _write_fields(simulation: Nuclei, path: Path) -> None:
             advance(stop - start, "")
             return np.stack([draw(index).image for index in range(start, stop)])
 
-        write_images(path, header, block)
+        write_images(path, header_of(simulation), block)
         write_objects(path, "uint16", lambda index: draw(index).objects)
