@@ -6,11 +6,11 @@ from functools import cache
 from importlib.util import find_spec
 from math import isqrt
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from pydantic import field_validator
+from pydantic import AfterValidator
 
 from aliter.core.errors import RequestError
 from aliter.core.spec import Spec
@@ -23,6 +23,16 @@ _PLACES: Mapping[Name, tuple[str, str]] = {
 }
 """Package and path inside it."""
 _BRIGHTEST: Mapping[Name, float] = {"mnist": 255.0, "small": 16.0}
+
+
+def _ten(classes: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(range(10)):
+        raise ValueError("expected two or more different classes from 0 to 9")
+    return classes
+
+
+TenClasses = Annotated[tuple[int, ...], AfterValidator(_ten)]
+"""Two or more of ten classes, in this order."""
 
 
 class Digits(Spec):
@@ -38,17 +48,12 @@ class Digits(Spec):
     """
 
     digits: Name
-    classes: tuple[int, ...] = tuple(range(10))
+    classes: TenClasses = tuple(range(10))
     """Which digits, in this order."""
     seed: int = 0
     """Fixes which images are held out."""
 
     channels: ClassVar[tuple[str, ...]] = ("ink",)
-
-    @field_validator("classes")
-    @classmethod
-    def _known(cls, classes: tuple[int, ...]) -> tuple[int, ...]:
-        return ten_classes(classes)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -70,13 +75,6 @@ class Digits(Spec):
         """Return the index into ``SPLITS`` for each image of each class."""
         pairs = zip(self.classes, self.load(), strict=True)
         return tuple(draw_splits(len(images), self.seed, digit) for digit, images in pairs)
-
-
-def ten_classes(classes: tuple[int, ...]) -> tuple[int, ...]:
-    """Return ``classes`` if they are two or more different ones of ten; a ValueError says that they are not."""
-    if len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(range(10)):
-        raise ValueError("expected two or more different classes from 0 to 9")
-    return classes
 
 
 @cache

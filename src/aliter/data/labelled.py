@@ -27,7 +27,7 @@ def header(source: Labelled) -> Header:
             for label, one in zip(source.classes, images, strict=True)
         ),
         splits=source.splits(),
-        source={**source.model_dump(mode="json")},
+        source=source.model_dump(mode="json"),
     )
 
 

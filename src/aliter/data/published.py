@@ -7,11 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 from jaxtyping import UInt8
-from pydantic import field_validator
 
 from aliter.core.errors import DataError, RequestError
 from aliter.core.spec import Spec
-from aliter.data.digits import ten_classes
+from aliter.data.digits import TenClasses
 from aliter.data.splits import SPLITS, draw_splits
 
 _IDX = {
@@ -38,17 +37,12 @@ class IDX(Spec):
 
     idx: Path
     """Folder with ``train-images-idx3-ubyte`` and the other three."""
-    classes: tuple[int, ...] = tuple(range(10))
+    classes: TenClasses = tuple(range(10))
     seed: int = 0
     """Fixes which images are for validation."""
 
     channels: ClassVar[tuple[str, ...]] = ("light",)
     range: ClassVar[tuple[float, float]] = (0.0, 255.0)
-
-    @field_validator("classes")
-    @classmethod
-    def _known(cls, classes: tuple[int, ...]) -> tuple[int, ...]:
-        return ten_classes(classes)
 
     def load(self) -> tuple[UInt8[np.ndarray, "N 1 H W"], ...]:
         """Return the images of each class.
@@ -77,17 +71,12 @@ class CIFAR10(Spec):
 
     cifar10: Path
     """Folder with ``data_batch_1.bin`` to ``data_batch_5.bin`` and ``test_batch.bin``."""
-    classes: tuple[int, ...] = tuple(range(10))
+    classes: TenClasses = tuple(range(10))
     seed: int = 0
     """Fixes which images are for validation."""
 
     channels: ClassVar[tuple[str, ...]] = ("red", "green", "blue")
     range: ClassVar[tuple[float, float]] = (0.0, 255.0)
-
-    @field_validator("classes")
-    @classmethod
-    def _known(cls, classes: tuple[int, ...]) -> tuple[int, ...]:
-        return ten_classes(classes)
 
     def load(self) -> tuple[UInt8[np.ndarray, "N 3 32 32"], ...]:
         """Return the images of each class; errors are those of ``IDX.load``."""
