@@ -1,14 +1,15 @@
 """Heads and whole networks that learn from clicks."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import nn
 
-from aliter.core.batch import Batch, Draw
+from aliter.core.batch import Batch
 from aliter.core.errors import AliterError
 from aliter.core.rng import chance
 from aliter.data.clicks import Clicks
@@ -90,8 +91,7 @@ def recalled_head(
 def fit_net(learner: NetLearner, form: Contrasting, fields: Fields, clicks: Clicks | None, run: Run, name: str) -> None:
     """Fit encoder and head on crops around clicks; without ``clicks``, on everything in the training fields."""
     nets = _nets(learner, form, fields, run)
-    draw = _crops(learner, form, fields, clicks)
-    fit(Game(SparseNet(), nets, draw), learner.fit, run, name)
+    fit(Game(SparseNet(), nets, _Crops(learner, form, fields, clicks)), learner.fit, run, name)
 
 
 def recalled_net(
@@ -134,51 +134,74 @@ def _nets(learner: NetLearner, form: Contrasting, fields: Fields, run: Run | Non
     return nets
 
 
-def _crops(learner: NetLearner, form: Contrasting, fields: Fields, clicks: Clicks | None) -> Draw:
-    """Return draws of turned, bent and changed crops, with the clicks that lie in them."""
-    views, out = form.views, form.net.check(form.views.size)
-    margin = np.array([(size - left) / 2 for size, left in zip(views.size, out, strict=True)])
-    train = fields.split("train")
+@dataclass(frozen=True)
+class _Shot:
+    """A turned, bent and changed crop, and what is said of places in it."""
 
-    def draw(seed: int, step: int, size: int) -> Batch:
-        shots = [_crop(number, chance(seed, "step", step, "crop", number)) for number in range(size)]
-        most = max(len(label) for _, _, label, _ in shots)
-        at = np.zeros((size, most, len(out)), np.float32)
+    x: torch.Tensor
+    at: np.ndarray
+    label: np.ndarray
+    field: int
+
+
+@dataclass(frozen=True)
+class _Crops:
+    """Draws of crops, with the clicks that lie in them; without ``clicks``, with what is at places drawn evenly."""
+
+    learner: NetLearner
+    form: Contrasting
+    fields: Fields
+    clicks: Clicks | None
+
+    @cached_property
+    def out(self) -> tuple[int, ...]:
+        """The shape of what the network gives of a crop."""
+        return self.form.net.check(self.form.views.size)
+
+    @cached_property
+    def margin(self) -> np.ndarray:
+        """How far what the network gives lies inside the crop, along each axis."""
+        return np.array([(size - left) / 2 for size, left in zip(self.form.views.size, self.out, strict=True)])
+
+    def __call__(self, seed: int, step: int, size: int) -> Batch:
+        streams = [chance(seed, "step", step, "crop", number) for number in range(size)]
+        shots = [self.anywhere(rng) if self.clicks is None else self.around(self.clicks, rng) for rng in streams]
+        most = max(len(one.label) for one in shots)
+        at = np.zeros((size, most, len(self.out)), np.float32)
         label = np.full((size, most), NOT_SAID)
-        for row, (_, where, said, _) in enumerate(shots):
-            at[row, : len(said)], label[row, : len(said)] = where, said
-        tensors = {
-            "x": torch.stack([x for x, _, _, _ in shots]),
-            "at": torch.from_numpy(at),
-            "label": torch.from_numpy(label),
-        }
-        return Batch(step, tuple(fields.ids[number] for *_, number in shots), seed, tensors)
+        for row, one in enumerate(shots):
+            at[row, : len(one.label)], label[row, : len(one.label)] = one.at, one.label
+        x = torch.stack([one.x for one in shots])
+        tensors = {"x": x, "at": torch.from_numpy(at), "label": torch.from_numpy(label)}
+        return Batch(step, tuple(self.fields.ids[one.field] for one in shots), seed, tensors)
 
-    def _crop(row: int, rng: np.random.Generator) -> tuple[torch.Tensor, np.ndarray, np.ndarray, int]:
-        if clicks is None:
-            return _all(row, rng)
+    def around(self, clicks: Clicks, rng: np.random.Generator) -> _Shot:
+        """Return a crop around one of the clicks, with all that lie in it."""
         chosen = int(rng.integers(len(clicks.label)))
         number = int(clicks.field[chosen])
         there = np.flatnonzero(clicks.field == number)
         for _ in range(_MOST):
-            one = warp(views, clicks.at[chosen] + rng.uniform(-0.3, 0.3, len(out)) * _plane(out), rng)
-            at = one.inverse(torch.from_numpy(clicks.at[there]).float()).numpy() - margin
-            inside = ((at >= 0) & (at <= np.array(out) - 1)).all(1)
+            shift = rng.uniform(-0.3, 0.3, len(self.out)) * _plane(self.out)
+            one = warp(self.form.views, clicks.at[chosen] + shift, rng)
+            at = one.inverse(torch.from_numpy(clicks.at[there]).float()).numpy() - self.margin
+            inside = ((at >= 0) & (at <= np.array(self.out) - 1)).all(1)
             if inside.any():
-                return shown(fields, number, one, views, rng), at[inside], clicks.label[there][inside], number
-        raise AliterError(f"{fields.ids[number]}: expected a click in a crop around it, found none; lower the shift")
+                x = shown(self.fields, number, one, self.form.views, rng)
+                return _Shot(x, at[inside], clicks.label[there][inside], number)
+        raise AliterError(
+            f"{self.fields.ids[number]}: expected a click in a crop around it, found none; lower the shift"
+        )
 
-    def _all(row: int, rng: np.random.Generator) -> tuple[torch.Tensor, np.ndarray, np.ndarray, int]:
-        number = int(rng.choice(train))
-        one = warp(views, rng.uniform(0, 1, len(out)) * (np.array(fields.shape) - 1), rng)
-        at = rng.uniform(0, 1, (4 * learner.points, len(out))) * (np.array(out) - 1)
-        places = one.source(torch.from_numpy(at + margin).float()).numpy()
-        near = np.rint(places).astype(int)
-        inside = ((near >= 0) & (near < np.array(fields.shape))).all(1).nonzero()[0][: learner.points]
-        label = (fields.objects_at(number, near[inside]) > 0).astype(np.int64)
-        return shown(fields, number, one, views, rng), at[inside], label, number
-
-    return draw
+    def anywhere(self, rng: np.random.Generator) -> _Shot:
+        """Return a crop anywhere in the training fields, with what is at as many places as the learner asks for."""
+        number = int(rng.choice(self.fields.split("train")))
+        shape = np.array(self.fields.shape)
+        one = warp(self.form.views, rng.uniform(0, 1, len(self.out)) * (shape - 1), rng)
+        at = rng.uniform(0, 1, (4 * self.learner.points, len(self.out))) * (np.array(self.out) - 1)
+        near = np.rint(one.source(torch.from_numpy(at + self.margin).float()).numpy()).astype(int)
+        inside = ((near >= 0) & (near < shape)).all(1).nonzero()[0][: self.learner.points]
+        label = (self.fields.objects_at(number, near[inside]) > 0).astype(np.int64)
+        return _Shot(shown(self.fields, number, one, self.form.views, rng), at[inside], label, number)
 
 
 def _plane(out: tuple[int, ...]) -> np.ndarray:
