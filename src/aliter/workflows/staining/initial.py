@@ -29,17 +29,7 @@ def fitted(images: Path) -> Fitted:
     DataError
         If a field cannot be used.
     """
-    values: dict[str, Any] = {}
-    if is_store(images):
-        fields = Fields(images)
-        channels, count, shape = fields.channels, len(fields), fields.shape
-    else:
-        found = paired(images)
-        places = np.unique(np.linspace(0, len(found.ids) - 1, _LOOKED_AT).round().astype(int))
-        seen = [found.read(found.ids[place]) for place in places]
-        channels, count, shape = found.channels, len(found.ids), seen[0].shape[1:]
-        if np.issubdtype(seen[0].dtype, np.floating):
-            values["range"] = depth_of(seen)
+    channels, count, shape, values = _looked_at(images)
     if len(channels) < 2:
         raise RequestError(f"{images}: expected a channel without stain and one with, found {', '.join(channels)}")
     crop = min(_CROP_PX, *(side // _PERIOD * _PERIOD for side in shape))
@@ -65,3 +55,15 @@ def fitted(images: Path) -> Fitted:
         "for the one without stain. The first target is the one in which objects are looked for."
     )
     return values, f"Fitted to {said}"
+
+
+def _looked_at(images: Path) -> tuple[tuple[str, ...], int, tuple[int, ...], dict[str, Any]]:
+    """Return channels, how many fields there are, their shape, and the range to declare, if they are floats."""
+    if is_store(images):
+        fields = Fields(images)
+        return fields.channels, len(fields), fields.shape, {}
+    found = paired(images)
+    places = np.unique(np.linspace(0, len(found.ids) - 1, _LOOKED_AT).round().astype(int))
+    seen = [found.read(found.ids[place]) for place in places]
+    floats = np.issubdtype(seen[0].dtype, np.floating)
+    return found.channels, len(found.ids), seen[0].shape[1:], {"range": depth_of(seen)} if floats else {}
