@@ -617,6 +617,15 @@ class TestNumpy:
             reader.describe(tmp_path / "x.npy")
 
 
+def assert_round_trip(folder: Path, values: np.ndarray, declared: tuple[float, float] | None) -> None:
+    """Bring what is ``in`` a folder into a store, from there into a folder and back: it holds ``values`` each time."""
+    images = Images(convert(folder / "in", folder / "one", declared))
+    write_folder(images, folder / "two")
+    for found in (images, Images(convert(folder / "two", folder / "three", declared))):
+        assert found.dtype == values.dtype
+        assert np.array_equal(found.take(np.arange(len(values))), values)
+
+
 class TestLossless:
     @settings(max_examples=25, deadline=None)
     @given(st.data())
@@ -640,13 +649,7 @@ class TestLossless:
                 )
             else:
                 save(folder / "in" / f"a/{row}{ending}", image[0] if ending == ".png" else image)
-        declared = (0.0, 1.0) if dtype == "float32" else None
-        images = Images(convert(folder / "in", folder / "one", declared))
-        assert images.dtype == dtype
-        assert np.array_equal(images.take(np.arange(3)), values)
-        write_folder(images, folder / "two")
-        again = Images(convert(folder / "two", folder / "three", declared))
-        assert np.array_equal(again.take(np.arange(3)), values)
+        assert_round_trip(folder, values, (0.0, 1.0) if dtype == "float32" else None)
 
 
 class TestFolder:

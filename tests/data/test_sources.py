@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from tests.data.test_convert import assert_round_trip
 
 from aliter.core.errors import DataError, RequestError
 from aliter.data import reader
-from aliter.data.convert import convert, scan, write_folder, write_store
+from aliter.data.convert import convert, scan, write_store
 from aliter.data.images import Images
 from aliter.data.picture import Unusable
 from aliter.data.planes import Planes, arrange, named
@@ -176,14 +177,7 @@ class TestStacks:
             tifffile.imwrite(
                 folder / "in" / "a" / f"{row}.tif", values[row], photometric="minisblack", metadata={"axes": "CZYX"}
             )
-        declared = (0.0, 1.0) if dtype.startswith("float") else None
-        images = Images(convert(folder / "in", folder / "one", declared))
-        assert images.shape == shape
-        assert images.dtype == dtype
-        assert np.array_equal(images.take(np.arange(2)), values)
-        write_folder(images, folder / "two")
-        again = Images(convert(folder / "two", folder / "three", declared))
-        assert np.array_equal(again.take(np.arange(2)), values)
+        assert_round_trip(folder, values, (0.0, 1.0) if dtype.startswith("float") else None)
 
 
 class TestSheet:

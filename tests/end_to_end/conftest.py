@@ -108,6 +108,22 @@ def finish(start: Start) -> Callable[..., tuple[int, str, str]]:
     return finished
 
 
+@pytest.fixture
+def killed(start: Start, finish: Callable[..., tuple[int, str, str]], tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that does a run, killed at some ``rows`` of its metrics and begun again each time."""
+
+    def done(config: Path, wanted: Sequence[int]) -> Path:
+        run = tmp_path / "killed"
+        for number in wanted:
+            process = start("run", config, "--to", run.name)
+            assert stopped_at(process, lambda: len(rows(run)), signal.SIGKILL, number), "it ended before it was killed"
+        code, _, errors = finish("run", config, "--to", run.name)
+        assert code == 0, errors
+        return run
+
+    return done
+
+
 def stopped_at(process: "subprocess.Popen[str]", row: Callable[[], int], number: int, wanted: int) -> bool:
     """Send signal ``number`` once ``row()`` has reached ``wanted``; return whether the process was still there."""
     while process.poll() is None:

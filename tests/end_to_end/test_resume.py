@@ -11,21 +11,16 @@ Finish = Callable[..., tuple[int, str, str]]
 
 
 def test_the_same_config_twice_and_killed_between_gives_the_same_bytes(
-    micro: Path, start: Callable[..., object], finish: Finish, tmp_path: Path
+    micro: Path, finish: Finish, killed: Callable[..., Path], tmp_path: Path
 ) -> None:
     code, output, errors = finish("run", micro, "--to", "whole")
     assert code == 0, errors
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole = tmp_path / "whole"
     assert f"open {Path('whole') / 'report' / 'index.html'}" in output
     rng = np.random.default_rng()
     kills = sorted(rng.choice(np.arange(1, 14), 3, replace=False).tolist())
     print("killed at rows", kills)
-    for wanted in kills:
-        process = start("run", micro, "--to", "killed")
-        assert stopped_at(process, lambda: len(rows(killed)), signal.SIGKILL, wanted), "it ended before it was killed"
-    code, _, errors = finish("run", micro, "--to", "killed")
-    assert code == 0, errors
-    assert contents(whole) == contents(killed)
+    assert contents(whole) == contents(killed(micro, kills))
     assert (whole / "report" / "index.html").is_file()
 
 
