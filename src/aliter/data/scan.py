@@ -115,34 +115,15 @@ def scan(source: Path, planes: Planes = KEPT, groups: str | None = None) -> Scan
         return _scan_store(source)
     if not source.exists():
         raise RequestError(f"{source}: expected a folder of images or a store, found none; check the path")
-    search = Search(source if source.is_dir() else source.parent)
     if holds_columns(source):
-        found = read_columns(source, planes)
-        places_ = grouped(search, found.places, groups)
-        return _gathered(search, source, places_, found.picture, "arrays", found.read, found.classes)
+        return _scan_columns(source, planes, groups)
     if is_zarr(source):
         raise DataError(_other_zarr(source))
     if source.is_file() and source.suffix.lower() not in (".csv", ".tsv"):
         raise RequestError(
             f"{source}: expected a folder per class, a CSV file, .npz, .npy or a store; found another file"
         )
-    listed = places(search) if source.is_dir() else sheet_places(search, source)
-    listed = grouped(search, listed, groups)
-    root = search.source
-
-    def read(name: str) -> Shaped[np.ndarray, "C *space"]:
-        return reader.read(root / name, planes)
-
-    pictures: dict[str, Picture] = {}
-    with progress("scanning", len(listed)) as advance:
-        for place in listed:
-            try:
-                pictures[place.id] = _described(root, place.id, planes)
-            except Unusable as error:
-                search.note(place.id, error)
-            advance(1, f"{len(search.findings)} findings")
-    common = _common(pictures, search)
-    return _gathered(search, source, listed, common, "folder" if source.is_dir() else "sheet", read)
+    return _scan_files(source, planes, groups)
 
 
 def table(source: Path, findings: Sequence[Finding]) -> str:
@@ -169,6 +150,36 @@ def _scan_store(source: Path) -> Scan:
         return np.asarray(images.take(np.array([images.ids.index(name)]))[0])
 
     return Scan(source, "store", images.classes, ids, splits, groups, found, (), read)
+
+
+def _scan_columns(source: Path, planes: Planes, groups: str | None) -> Scan:
+    search = _search(source)
+    found = read_columns(source, planes)
+    listed = grouped(search, found.places, groups)
+    return _gathered(search, source, listed, found.picture, "arrays", found.read, found.classes)
+
+
+def _scan_files(source: Path, planes: Planes, groups: str | None) -> Scan:
+    search, is_folder = _search(source), source.is_dir()
+    listed = grouped(search, places(search) if is_folder else sheet_places(search, source), groups)
+    root = search.source
+
+    def read(name: str) -> Shaped[np.ndarray, "C *space"]:
+        return reader.read(root / name, planes)
+
+    pictures: dict[str, Picture] = {}
+    with progress("scanning", len(listed)) as advance:
+        for place in listed:
+            try:
+                pictures[place.id] = _described(root, place.id, planes)
+            except Unusable as error:
+                search.note(place.id, error)
+            advance(1, f"{len(search.findings)} findings")
+    return _gathered(search, source, listed, _common(pictures, search), "folder" if is_folder else "sheet", read)
+
+
+def _search(source: Path) -> Search:
+    return Search(source if source.is_dir() else source.parent)
 
 
 def _other_zarr(source: Path) -> str:

@@ -9,6 +9,7 @@ from pydantic import PositiveInt
 
 from aliter.core.spec import Spec
 from aliter.data import ledger
+from aliter.data.images import from_signed
 from aliter.data.run import Run
 from aliter.data.splits import SPLITS
 from aliter.report.embeddings import (
@@ -148,11 +149,8 @@ class _Colours:
     """The first of the features as colours, on one scale for all fields."""
 
     def __init__(self, run: Run):
-        name = (
-            "embedding"
-            if "features/embedding" in run
-            else next(n for n in run.names() if n.startswith("features/"))[9:]
-        )
+        names = [one.removeprefix("features/") for one in run.names() if one.startswith("features/")]
+        name = "embedding" if "embedding" in names else names[0]
         self.maps = run.array(f"features/{name}")
         self.middle = run.load(f"scales/{name}")[0]
         self.basis, self.reach = colour_basis(self._rows(0))
@@ -176,9 +174,8 @@ def _walk(choice: Validating, case: Case, at: int, predicted: np.ndarray) -> lis
 def _look(run: Run) -> Look:
     """Return a look that holds nearly all intensities of the first fields."""
     fields = fields_of(run)
-    low, high = fields.range
     sample = np.stack([fields.read(number) for number in range(min(8, len(fields)))])
-    return Look.fitted((sample + 1) * ((high - low) / 2) + low, fields.channels, fields.range)
+    return Look.fitted(from_signed(sample, fields.range, sample.dtype), fields.channels, fields.range)
 
 
 def _headline(run: Run, cases: list[Case], parts: np.ndarray) -> dict[str, str]:
