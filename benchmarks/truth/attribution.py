@@ -82,7 +82,6 @@ def main(
 ) -> None:
     """Run ``config`` with all attributions, and both controls, and print three tables."""
     chosen = Config.read(config)
-    assert isinstance(chosen, Config)
     sound, misled = every(chosen), every(chosen, images={"shortcut": 1}, generate={"kinds": [], "pairs": ["nuisance"]})
     names = list(sound.attribute.named)
     truths, scores, shortcuts = ({name: [] for name in names} for _ in range(3))

@@ -108,7 +108,6 @@ def main(
 ) -> None:
     """Run ``config`` on each pair with classifiers of each width and several seeds, and print the tables."""
     chosen = Config.read(config)
-    assert isinstance(chosen, Config)
     runs = all_runs(chosen, pairs.split(","), [int(one) for one in widths.split(",")], seeds, to)
     print(f"\n{config.stem}\n\n{steps(runs)}\n\n{ways(runs)}")
 

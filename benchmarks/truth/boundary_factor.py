@@ -72,7 +72,6 @@ def main(
 ) -> None:
     """Run ``config`` with several seeds and print the median errors."""
     chosen = Config.read(config)
-    assert isinstance(chosen, Config)
     rows = []
     for seed in range(seeds):
         one = with_seed(chosen, seed)

@@ -107,7 +107,6 @@ def main(
 ) -> None:
     """Run the demo with several seeds, without and with ink; print what was found over them."""
     demo = Config.read(DEMO)
-    assert isinstance(demo, Config)
     runs: dict[str, list[Run]] = {name: [] for name in INK}
     for seed in range(seeds):
         for name, ink in INK.items():

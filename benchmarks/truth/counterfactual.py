@@ -52,7 +52,6 @@ def main(
 ) -> None:
     """Run ``config`` with several seeds and print the table."""
     chosen = Config.read(config)
-    assert isinstance(chosen, Config)
     stem = config.stem if precision == "32" else f"{config.stem}-{precision}"
     chosen = in_numbers(chosen, precision)
     runs = [finished(with_seed(chosen, seed), to / f"{stem}-{seed}").figures_by_name() for seed in range(seeds)]

@@ -125,7 +125,6 @@ def main(
 ) -> None:
     """Run ``config`` with several seeds and print means, paired differences and seconds."""
     chosen = Config.read(config)
-    assert isinstance(chosen, Config)
     values = chosen.model_dump(mode="json")
     values["points"]["repeats"] = repeats or values["points"]["repeats"]
     among = values["images"]["among"] = among or values["images"]["among"]

@@ -46,7 +46,6 @@ def main(
 ) -> None:
     """Run both with several seeds and print means, lowest and highest."""
     chosen = Config.read(config)
-    assert isinstance(chosen, Config)
     sides = {"enhanced": chosen, "alone": alone(chosen)}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     for seed in range(seeds):

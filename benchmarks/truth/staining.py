@@ -63,7 +63,6 @@ def main(
 ) -> None:
     """Run ``config`` with several seeds and print means, lowest and highest."""
     chosen = Config.read(config)
-    assert isinstance(chosen, Config)
     found = []
     for seed in range(seeds):
         run = finished(with_seed(chosen, seed), to / f"staining-{config.stem}-{seed}")

@@ -59,9 +59,7 @@ def test_a_run_takes_the_clicks_of_a_table_in_its_order(store: Path, tmp_path: P
 
 
 def run_config(run: Run) -> Config:
-    found = Config.read(run.path / "config.yaml")
-    assert isinstance(found, Config)
-    return found
+    return Config.read(run.path / "config.yaml")
 
 
 @pytest.mark.parametrize(

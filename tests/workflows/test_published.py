@@ -37,9 +37,7 @@ def shrunk(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def parsed(values: dict[str, Any]) -> Config:
-    found = Config.parse(values, Path("published.yaml"))
-    assert isinstance(found, Config)
-    return found
+    return Config.parse(values, Path("published.yaml"))
 
 
 @pytest.mark.parametrize("weight", WEIGHTS)

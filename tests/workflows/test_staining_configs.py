@@ -18,9 +18,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def read(name: str) -> Config:
-    found = Config.read(FOLDER / f"{name}.yaml")
-    assert isinstance(found, Config)
-    return found
+    return Config.read(FOLDER / f"{name}.yaml")
 
 
 def batch(side: int) -> Batch:

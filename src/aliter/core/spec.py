@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, ValidationError
@@ -28,6 +28,9 @@ Extends = Mark("extends")
 """Raising it continues where the stage stopped; anything else is another result."""
 
 
+_Own = TypeVar("_Own", bound="Spec")
+
+
 class Spec(BaseModel):
     """A frozen choice: a method (it can be called), a blueprint (it has ``build``) or a config."""
 
@@ -37,7 +40,7 @@ class Spec(BaseModel):
     """Raised when the numbers that it makes change; part of every key."""
 
     @classmethod
-    def read(cls, path: Path) -> "Spec":
+    def read(cls: type[_Own], path: Path) -> _Own:
         """Return the one written in the YAML file ``path``.
 
         Raises
@@ -49,7 +52,7 @@ class Spec(BaseModel):
         return cls.parse(values, path, node)
 
     @classmethod
-    def parse(cls, values: dict[str, Any], path: Path, node: yaml.Node | None = None) -> "Spec":
+    def parse(cls: type[_Own], values: dict[str, Any], path: Path, node: yaml.Node | None = None) -> _Own:
         """Return the one that ``values`` describe; ``path`` and ``node`` are named in errors."""
         try:
             return cls.model_validate(values)
