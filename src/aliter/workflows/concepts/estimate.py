@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float32, Int
 
 from aliter.data import layout
 from aliter.data.annotations import Listed, write_listed
-from aliter.data.boxes import FIGURE
+from aliter.data.boxes import FIGURE, Boxes
 from aliter.data.run import Run
 from aliter.data.sample import Census, census, write_sample
 from aliter.data.simulate import Tissue
@@ -19,7 +19,7 @@ from aliter.data.splits import SPLITS, Split
 from aliter.data.tiles import Cut, counted, starts
 from aliter.methods.concept.ace import ACE
 from aliter.methods.walk.latent_shift import LatentShift
-from aliter.workflows.concepts.gather import slides_of, tiles_of
+from aliter.workflows.concepts.gather import labelled_source, slides_of, tiles_of
 from aliter.workflows.concepts.push import TOP
 from aliter.workflows.estimate import Amount, Room
 
@@ -41,8 +41,8 @@ def survey(config: "Config") -> Census:
         If a split holds none.
     """
     source, range_ = config.images, config.range or (0.0, 255.0)
-    if config.tiles.figure is not None and not isinstance(source, Listed | Tissue):
-        classes = census(source, config.range)
+    if (labelled := labelled_source(config)) is not None:
+        classes = census(labelled, config.range)
         classes.require(SPLITS)
         return classes
     if isinstance(source, Tissue):
@@ -105,18 +105,10 @@ def stand_in(config: "Config", stage: str, run: Run) -> None:
         return
     tiles, root = tiles_of(run), layout.open_store(run.path / "store.zarr", "a")
     root.attrs["threshold"] = 0.5
-    whole = tiles.figure is not None
-    boxes = tiles.boxes.where(tiles.boxes.label == FIGURE)
-    there = int(np.isin(boxes.image, tiles.split("test")).sum()) if whole else _slide_figures(config)
+    there = _slide_figures(config) if tiles.figure is None else len(_figures_in(tiles, "test"))
     counts: dict[Split, int] = {"train": config.discover.images, "val": 1, "test": there}
     for split, count in counts.items():
-        rows = np.sort(np.resize(tiles.split(split), count))
-        y = np.linspace(0.3, 0.7, count, dtype=np.float32) * tiles.shape[1]
-        corners = np.stack([np.full(count, 10.0), y - 10, np.full(count, 30.0), y + 10], 1).astype(np.float32)
-        if whole:
-            mine = boxes.where(np.isin(boxes.image, tiles.split(split)))
-            chosen = np.sort(np.resize(np.arange(len(mine)), count))
-            rows, corners = mine.image[chosen], mine.corners[chosen]
+        rows, corners = _placed(tiles, split, count)
         scores, near = np.linspace(0.9, 0.6, count, dtype=np.float32), np.full(count, -1)
         found = {"tile": rows, "corners": corners, "scores": scores, "boxes": corners, "near": near}
         for name, values in found.items():
@@ -124,11 +116,27 @@ def stand_in(config: "Config", stage: str, run: Run) -> None:
             layout.create(root, f"found/{split}/{name}", values.shape, values.dtype, axes)[...] = values
 
 
+def _placed(tiles: Tiles, split: Split, count: int) -> tuple[Int[np.ndarray, " N"], Float32[np.ndarray, "N 4"]]:
+    """Return tiles, and so many boxes in them: on the left, or around whole images of the class."""
+    if tiles.figure is not None:
+        mine = _figures_in(tiles, split)
+        chosen = np.sort(np.resize(np.arange(len(mine)), count))
+        return mine.image[chosen], mine.corners[chosen]
+    y = np.linspace(0.3, 0.7, count, dtype=np.float32) * tiles.shape[1]
+    corners = np.stack([np.full(count, 10.0), y - 10, np.full(count, 30.0), y + 10], 1).astype(np.float32)
+    return np.sort(np.resize(tiles.split(split), count)), corners
+
+
+def _figures_in(tiles: Tiles, split: Split) -> Boxes:
+    boxes = tiles.boxes
+    return boxes.where(np.isin(boxes.image, tiles.split(split)) & (boxes.label == FIGURE))
+
+
 def _few(config: "Config", found: Census, size: int, out: Path) -> Path | Tissue | Listed:
     """Return few images with classes, or few slides, as large as two tiles a side at most."""
     source, choice = config.images, config.tiles
-    if choice.figure is not None and not isinstance(source, Listed | Tissue):
-        return write_sample(source, found, out, _WINDOWS * size).path
+    if (labelled := labelled_source(config)) is not None:
+        return write_sample(labelled, found, out, _WINDOWS * size).path
     side = 2 * choice.side - choice.overlap
     if isinstance(source, Tissue):
         return source.model_copy(update={"count": min(source.count, 4 * size), "size": min(source.size, side)})

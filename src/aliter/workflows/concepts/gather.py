@@ -11,7 +11,9 @@ from aliter.core.spec import Spec
 from aliter.data.annotations import Listed, listed_slides
 from aliter.data.boxes import FIGURE
 from aliter.data.images import is_store
+from aliter.data.labelled import Labelled
 from aliter.data.run import Figure, Run
+from aliter.data.simulate import Simulation
 from aliter.data.simulate.tissue import Tissue
 from aliter.data.slides import Slide, drawn_slides, holds_boxes, stored_slides
 from aliter.data.splits import SPLITS, straddling
@@ -40,9 +42,9 @@ class Tiling(Spec):
 
 def gather(config: "Config", run: Run) -> None:
     """Cut the slides, or take images as they are; prove that none stands in two splits."""
-    choice = config.tiles
-    if choice.figure is not None:
-        _gather_whole(config, choice.figure, run)
+    choice, labelled = config.tiles, labelled_source(config)
+    if labelled is not None and choice.figure is not None:
+        _gather_whole(config, labelled, choice.figure, run)
         return
     if choice.overlap >= choice.side:
         raise RequestError(f"tiles.overlap: expected less than {choice.side}, found {choice.overlap}; lower it")
@@ -69,11 +71,9 @@ def gather(config: "Config", run: Run) -> None:
     )
 
 
-def _gather_whole(config: "Config", figure: str, run: Run) -> None:
+def _gather_whole(config: "Config", source: Path | Labelled | Simulation, figure: str, run: Run) -> None:
     """Take images with classes as tiles, one box around each."""
-    source, out = config.images, run.folder / "tiles.zarr"
-    if isinstance(source, Listed | Tissue):
-        raise RequestError("tiles.figure: expected images with classes, found slides with boxes; leave it out")
+    out = run.folder / "tiles.zarr"
     if isinstance(source, Path) and is_store(source):
         shutil.copytree(source, out)
     else:
@@ -93,6 +93,21 @@ def _gather_whole(config: "Config", figure: str, run: Run) -> None:
             Figure(words.look_alikes, float(len(tiles) - mine), len(tiles)),
         ]
     )
+
+
+def labelled_source(config: "Config") -> Path | Labelled | Simulation | None:
+    """Return where images with classes are from, if a class is asked about.
+
+    Raises
+    ------
+    RequestError
+        If one is, and the images are slides.
+    """
+    if config.tiles.figure is None:
+        return None
+    if isinstance(config.images, Listed | Tissue):
+        raise RequestError("tiles.figure: expected images with classes, found slides with boxes; leave it out")
+    return config.images
 
 
 def slides_of(source: object) -> list[Slide]:

@@ -9,7 +9,7 @@ from aliter.core.errors import DataError, RequestError
 from aliter.data.annotations import Listed, listed_slides
 from aliter.data.boxes import FIGURE
 from aliter.data.images import is_store
-from aliter.data.scan import scan
+from aliter.data.scan import Scan, scan
 from aliter.data.slides import Slide, holds_boxes, stored_slides
 from aliter.workflows.initial import Fitted, range_of, side_of
 
@@ -66,6 +66,32 @@ def _of_slides(images: Path, slides: list[Slide], values: dict[str, Any]) -> Fit
 
 def _of_classes(images: Path) -> Fitted:
     """Return the last class as the one that is asked about, a classifier for the size, and numbers for the count."""
+    found = _classes(images)
+    side, figure = side_of(found), found.classes[-1]
+    train = [int((one == 0).sum()) for one in found.assigned()]
+    small, windows = side < _SMALL, min(_WINDOWS, train[-1])
+    net = {"kind": "small_cnn", "depth": 3 if side < _TINY else 4} if small else {"kind": "timm", "name": "resnet18"}
+    layers = [f"backbone.{name}" for name in (("block1", "block2") if small else ("layer2", "layer3"))]
+    plan = {**_PLAN, "size": 32, "rate": 2e-3}
+    learn = {**plan, "steps": int(np.clip(sum(train), 200, 2000)), "rate": 2e-3 if small else 1e-4}
+    values: dict[str, Any] = {"range": range_of(found)} if found.kind != "store" else {}
+    values["tiles"] = {"figure": figure}
+    values["detect"] = {"net": {"kind": "classifier", "of": net}, "fit": {**learn, "best": ["accuracy"]}}
+    values["discover"] = {
+        "layers": layers,
+        "images": windows,
+        "elsewhere": min(_WINDOWS, sum(train[:-1])),
+        "segments": {"window": side, "counts": [4, 10]},
+        "method": {"kind": "ace", "count": int(np.clip(windows // 5, 2, 12)), "least": 10},
+    }
+    values["decode"] = {"layer": layers[0], "objective": {"features": 0.05}, "fit": {**plan, "steps": 400}}
+    concept = {"mode": "cav", "within": "everywhere", "concepts": {layers[0]: {"top": 1.0}}}
+    values["shift"] = {"look_alikes": 12, "pushes": [{"mode": "grad", "within": "everywhere"}, concept]}
+    return values, f"Fitted to {found.summary()}. The last class is the one that is asked about."
+
+
+def _classes(images: Path) -> Scan:
+    """Return what names two classes or more; refuse all else by the two forms that there are."""
     try:
         found = scan(images)
     except RequestError as error:
@@ -76,41 +102,7 @@ def _of_classes(images: Path) -> Fitted:
             f"{images}: expected a folder of images for each of two classes or more, or slides with one JSON file of "
             f"their boxes; found {there}"
         )
-    side, figure = side_of(found), found.classes[-1]
-    train = [int((one == 0).sum()) for one in found.assigned()]
-    net: dict[str, Any] = {"kind": "timm", "name": "resnet18"}
-    layers = ["backbone.layer2", "backbone.layer3"]
-    if side < _SMALL:
-        net = {"kind": "small_cnn", "depth": 3 if side < _TINY else 4}
-        layers = ["backbone.block1", "backbone.block2"]
-    windows, push = min(_WINDOWS, train[-1]), {"within": "everywhere"}
-    steps = int(np.clip(sum(train), 200, 2000))
-    values: dict[str, Any] = {"range": range_of(found)} if found.kind != "store" else {}
-    values["tiles"] = {"figure": figure}
-    values["detect"] = {
-        "net": {"kind": "classifier", "of": net},
-        "fit": {**_PLAN, "steps": steps, "size": 32, "rate": 2e-3 if side < _SMALL else 1e-4, "best": ["accuracy"]},
-    }
-    values["discover"] = {
-        "layers": layers,
-        "images": windows,
-        "elsewhere": min(_WINDOWS, sum(train[:-1])),
-        "segments": {"window": side, "counts": [4, 10]},
-        "method": {"kind": "ace", "count": int(np.clip(windows // 5, 2, 12)), "least": 10},
-    }
-    values["decode"] = {
-        "layer": layers[0],
-        "objective": {"features": 0.05},
-        "fit": {**_PLAN, "steps": 400, "size": 32, "rate": 2e-3},
-    }
-    values["shift"] = {
-        "look_alikes": 12,
-        "pushes": [
-            {"mode": "grad", **push},
-            {"mode": "cav", **push, "concepts": {layers[0]: {"top": 1.0}}},
-        ],
-    }
-    return values, f"Fitted to {found.summary()}. The last class is the one that is asked about."
+    return found
 
 
 def _listed(images: Path, lists: list[Path]) -> Listed:

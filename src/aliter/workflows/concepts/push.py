@@ -186,5 +186,8 @@ def top_of(run: Run, layer: str) -> str:
     """Return the discovered concept of a layer along which the answer rises most, against what is no concept."""
     rows = [row for row in scored(run) if row.layer == layer and not row.control and row.name.isdigit()]
     if not rows:
-        raise RequestError(f"{layer}: expected a concept that was found there, found none; name one that was planted")
+        raise RequestError(
+            f"{layer}: expected a concept that was found there, found none; lower discover.method.least, or leave the "
+            f"pushes along '{TOP}' out"
+        )
     return max(rows, key=lambda row: (row.effect, row.score)).name

@@ -100,26 +100,25 @@ def _headline(config: "Config") -> dict[str, str]:
 
 def _concepts(config: "Config", run: Run, tiles: Tiles, rows: Sequence[Row]) -> list[Table]:
     """Return a table for each layer: a row of segments for each concept, and how it was tested."""
-    patches, known = Patches.load(run, "patches"), tiles.kinds is not None
-    model, tables = words_of(tiles).model, []
-    for layer in config.discover.layers:
-        named = {one.name: one for one in all_of(config, run, layer)}
-        kinds = {f"{number:02d}": one for number, one in enumerate(purities(run, layer))} if known else {}
-        mine = sorted((row for row in rows if row.layer == layer and not row.control), key=lambda row: -row.effect)
-        body = []
-        for row in mine:
-            kind, share = kinds.get(row.name, (row.name, 1.0))
-            drawn = (f"{kind}, {share:.0%}",) if known else ()
-            body.append(
-                (row.name, _picture(tiles, patches, named[row.name], config.report.patches), *_tests(row), *drawn)
-            )
-        caption = (
-            f"{layer}: p by rank among sets that are no concept; corrected by Benjamini and Hochberg, any false by "
-            f"Bonferroni; learned: p among {model}s of random weights, corrected"
-        )
-        columns = ("concept", "segments", *_TESTS, *(("drawn as",) if known else ()))
-        tables.append(Table(columns, body, caption, _TESTS))
-    return tables
+    mine = sorted((row for row in rows if not row.control), key=lambda row: -row.effect)
+    layers = config.discover.layers
+    return [_layer(config, run, tiles, layer, [row for row in mine if row.layer == layer]) for layer in layers]
+
+
+def _layer(config: "Config", run: Run, tiles: Tiles, layer: str, rows: Sequence[Row]) -> Table:
+    patches, count = Patches.load(run, "patches"), config.report.patches
+    named = {one.name: one for one in all_of(config, run, layer)}
+    body = [(row.name, _picture(tiles, patches, named[row.name], count), *_tests(row)) for row in rows]
+    columns = ("concept", "segments", *_TESTS)
+    if tiles.kinds is not None:
+        kinds = {f"{number:02d}": f"{kind}, {share:.0%}" for number, (kind, share) in enumerate(purities(run, layer))}
+        body = [(*cells, kinds.get(row.name, row.name)) for cells, row in zip(body, rows, strict=True)]
+        columns = (*columns, "drawn as")
+    caption = (
+        f"{layer}: p by rank among sets that are no concept; corrected by Benjamini and Hochberg, any false by "
+        f"Bonferroni; learned: p among {words_of(tiles).model}s of random weights, corrected"
+    )
+    return Table(columns, body, caption, _TESTS)
 
 
 _TESTS = (
