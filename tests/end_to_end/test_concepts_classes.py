@@ -1,5 +1,6 @@
 """A classifier in the concepts room: real digits, shifted along the classifier's answer until it is the target."""
 
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,7 +61,7 @@ def test_the_page_and_its_figures_speak_of_a_classifier(run: Run) -> None:
     assert not [word for word in ("detect", "tile", "slide", "figure", "alike", "box") if word in told.lower()]
     page = (run.path / "report" / "index.html").read_text(encoding="utf-8")
     assert "What the classifier reacts to" in page
-    assert "images taken for 1 down, images of other classes up" in page
+    assert "images taken for '1' down, images of other classes up" in unescape(page)
     assert "detector" not in page
 
 

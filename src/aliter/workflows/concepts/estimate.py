@@ -16,7 +16,7 @@ from aliter.data.sample import Census, census, write_sample
 from aliter.data.simulate import Tissue
 from aliter.data.slides import Slide
 from aliter.data.splits import SPLITS, Split
-from aliter.data.tiles import Cut, counted, starts
+from aliter.data.tiles import Cut, Tiles, counted, starts
 from aliter.methods.concept.ace import ACE
 from aliter.methods.walk.latent_shift import LatentShift
 from aliter.workflows.concepts.gather import labelled_source, slides_of, tiles_of

@@ -37,9 +37,9 @@ _SLIDES = Words(
 
 def words_of(tiles: Tiles) -> Words:
     """Return what things are called where these tiles are looked at."""
-    figure = tiles.figure
-    if figure is None:
+    if tiles.figure is None:
         return _SLIDES
+    figure = f"'{tiles.figure}'"
     return Words(
         model="classifier",
         tile="image",
