@@ -109,7 +109,7 @@ def _layer(config: "Config", run: Run, tiles: Tiles, layer: str, rows: Sequence[
     patches, count = Patches.load(run, "patches"), config.report.patches
     named = {one.name: one for one in all_of(config, run, layer)}
     body = [(row.name, _picture(tiles, patches, named[row.name], count), *_tests(row)) for row in rows]
-    columns = ("concept", "segments", *_TESTS)
+    columns: tuple[str, ...] = ("concept", "segments", *_TESTS)
     if tiles.kinds is not None:
         kinds = {f"{number:02d}": f"{kind}, {share:.0%}" for number, (kind, share) in enumerate(purities(run, layer))}
         body = [(*cells, kinds.get(row.name, row.name)) for cells, row in zip(body, rows, strict=True)]
