@@ -19,8 +19,9 @@ from scipy.ndimage import gaussian_filter, label
 from aliter.core.errors import AliterError
 from aliter.data.run import Run
 from aliter.workflows.boundary import Config
-from aliter.workflows.boundary.classify import chosen_classifier, in_band, names_of
+from aliter.workflows.boundary.classify import in_band
 from aliter.workflows.boundary.pair import pair_of
+from aliter.workflows.boundary.select import drawn_probability
 
 RADII = (5.5, 9.0)
 MIDDLE = sum(RADII) / 2
@@ -56,10 +57,9 @@ def errors(config: Config, run: Run) -> dict[str, Float[np.ndarray, " N"]]:
     slope, offset = calibrated(radii_px(images.signed(images.split("train"))), images.labels[images.split("train")])
     read = slope * radii_px(images.signed(held_out)) + offset
     found = {"real, from their own radius": np.abs(read - np.array(RADII)[images.labels[held_out]])}
-    place = names_of(config.classify).index(chosen_classifier(run))
     for step in ("step1", "step2"):
         radius = slope * radii_px(run.load(f"{step}/generated")) + offset
-        inside = in_band(run.load(f"{step}/probability")[:, place])
+        inside = in_band(drawn_probability(config, run, step))
         found[f"{step}, all"] = np.abs(radius - MIDDLE)
         found[f"{step}, in the band"] = np.abs(radius[inside] - MIDDLE)
     return found

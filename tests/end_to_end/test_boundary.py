@@ -17,6 +17,7 @@ from aliter.core.errors import RequestError
 from aliter.data.run import Run
 from aliter.nets.own import save_script
 from aliter.workflows.boundary import STAGES, Config
+from aliter.workflows.boundary.classify import real_probability
 from aliter.workflows.boundary.pair import pair_of
 from aliter.workflows.boundary.pretrain import keep_epoch
 from aliter.workflows.stage import due
@@ -147,6 +148,28 @@ def test_a_classifier_of_ones_own_is_put_under_stress(micro: Config, tmp_path: P
     logits = mine(torch.from_numpy(pair.signed(np.arange(len(pair))))).detach()
     np.testing.assert_allclose(found["real/probability/mine-0"], logits.softmax(1)[:, 1], atol=1e-5)
     assert found.facts["chosen"]["attempt"] == "mine-0-from2-25"
+
+
+def test_several_classifiers_are_asked_at_once_and_all_must_be_undecided(
+    micro: Config, taken: Taken, tmp_path: Path
+) -> None:
+    both = changed(
+        micro,
+        classify={"seeds": [0, 1]},
+        confuse={"classifiers": ["cnn-all"], "weights": [25], "starts": ["last"]},
+    )
+    run = aliter.run(both, to=tmp_path / "both")
+    p, real = run["step2/probability"], [run[f"real/probability/cnn-{seed}"] for seed in (0, 1)]
+    inside = np.flatnonzero(((p >= 0.4) & (p <= 0.6)).all(axis=1))
+    np.testing.assert_array_equal(run["ambiguous/number"], inside)
+    assert np.max(np.abs(np.stack(real) - 0.5), axis=0) == pytest.approx(np.abs(real_probability(both, run) - 0.5))
+    features = [run["ambiguous/features"].shape[1]]
+    assert features == [2 * 2 * 2 * 2]
+    assert set(taken(run)) == {"generator", "classifier-cnn-0", "classifier-cnn-1"}
+    assert not [name for name in run.figures_by_name() if name.startswith("agreement")]
+    wrong = changed(both, confuse={"classifiers": ["cnn-2"]})
+    with pytest.raises(RequestError, match="one of cnn-0, cnn-1, cnn-all; found 'cnn-2'"):
+        aliter.run(wrong, to=tmp_path / "both", stage="confuse")
 
 
 def numbers(run: Run) -> dict[str, bytes]:

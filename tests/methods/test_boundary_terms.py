@@ -15,7 +15,9 @@ from aliter.methods.confusion.distance import Distance
 from aliter.methods.confusion.divergence import Divergence
 from aliter.methods.confusion.gaussian import Gaussian
 from aliter.methods.objective.ambiguous import Ambiguous, min_norm
+from aliter.nets.pool_cnn import Surest
 from aliter.ops.adversarial import gradient_penalty, lipschitz_penalty
+from aliter.ops.ambiguity import surest
 
 P = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
 RNG = np.random.default_rng(0)
@@ -26,6 +28,17 @@ class Said(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, 0]
+
+
+class Column(nn.Module):
+    """A classifier that says what stands in its column."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.number]
 
 
 def column(*values: float) -> Tensor:
@@ -116,3 +129,14 @@ def test_the_weight_rises_evenly_and_stays() -> None:
     first, last, later = (float(risen.losses(risen.turns[1], nets, one)["confusion"].detach()) for one in batches)
     assert 0 < 4 * first == pytest.approx(last)
     assert last == later
+
+
+def test_of_several_classifiers_the_surest_answers_and_is_pulled() -> None:
+    logits = torch.tensor([[0.5, -1.0], [-2.0, 1.5], [1.0, -1.0]], dtype=torch.float64).requires_grad_(True)
+    answer = Surest([Column(0), Column(1)])(logits)
+    assert answer.tolist() == [-1.0, -2.0, 1.0]
+    Divergence()(answer).backward()
+    assert logits.grad is not None
+    assert (logits.grad != 0).tolist() == [[False, True], [True, False], [True, False]]
+    p = logits.detach().sigmoid().numpy()
+    np.testing.assert_allclose(surest(p), answer.detach().sigmoid().numpy())

@@ -1,6 +1,7 @@
 """Classifiers that are put under stress: small on purpose, and nearly linear."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -86,6 +87,19 @@ class Between(nn.Module):
         """Return the logit of the second class against the first: above 0 where the second is likelier."""
         logits = self.net(x)
         return torch.as_tensor(logits[:, self.second] - logits[:, self.first])
+
+
+class Surest(nn.Module):
+    """Several classifiers that are asked at once, of which the surest answers: undecided only if all are."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Float[Tensor, "B C *space"]) -> Float[Tensor, " B"]:
+        """Return of the logits of all members the one that is farthest from 0; the first of equals."""
+        logits = torch.stack([one(x) for one in self.members])
+        return logits.gather(0, logits.abs().argmax(0, keepdim=True))[0]
 
 
 def _head(features: int, classes: int) -> OrderedDict[str, nn.Module]:

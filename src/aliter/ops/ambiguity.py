@@ -91,6 +91,11 @@ def knee(points: Real[np.ndarray, "N 2"]) -> tuple[int, float]:
     return int(front[best]), float(distance[best])
 
 
+def surest(p: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
+    """Return of the K probabilities in each row the one that is farthest from 0.5; the first of equals."""
+    return np.asarray(np.take_along_axis(p, np.abs(p - 0.5).argmax(1)[:, None], axis=1)[:, 0])
+
+
 def most_real(points: Real[np.ndarray, "N 2"], near: float) -> int:
     """Return the index of the lowest first value among the points whose second is at most ``near``.
 

@@ -4,6 +4,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from jaxtyping import Float
 from torch import nn
 
 from aliter.core.errors import RequestError
@@ -15,8 +16,8 @@ from aliter.nets.blocks import initialise
 from aliter.nets.classifier import Classifier
 from aliter.nets.frozen import Frozen
 from aliter.nets.own import Own
-from aliter.nets.pool_cnn import Between, PoolCNN
-from aliter.ops.ambiguity import confusion_distance
+from aliter.nets.pool_cnn import Between, PoolCNN, Surest
+from aliter.ops.ambiguity import confusion_distance, surest
 from aliter.ops.classification import wilson
 from aliter.train.fit import Game, fit, recall
 from aliter.train.plan import Fit
@@ -37,7 +38,8 @@ class Classifying(Spec):
     nets: dict[str, Classifier] = {"cnn": PoolCNN()}
     """By the names that they go by here; one of your own does not learn."""
     seeds: tuple[int, ...] = (0,)
-    """Of first weights and batches: each net is trained with each, and called ``<name>-<seed>``."""
+    """Of first weights and batches: each net is trained with each, and called ``<name>-<seed>``; ``<name>-all`` is all
+    of these together, which are undecided where the surest of them is."""
     classes: Literal["pair", "all"] = "pair"
     """What they tell apart: the pair, or all classes there are; then they are asked about the pair."""
     objective: Classify = Classify(flip=0.0, rotation_deg=0.0, noise_sd=0.0)
@@ -65,16 +67,24 @@ def names_of(choice: Classifying) -> list[str]:
     return [f"{net}-{seed}" for net, seed in product(choice.nets, choice.seeds)]
 
 
-def net_of(choice: Classifying, name: str) -> Classifier:
-    """Return the net of the classifier ``name``.
+def members_of(choice: Classifying, name: str) -> list[str]:
+    """Return the names of the classifiers that ``name`` stands for: one, or with ``<net>-all`` those of all seeds.
 
     Raises
     ------
     RequestError
         If there is none of that name.
     """
-    if name not in names_of(choice):
-        raise RequestError(f"expected a classifier, one of {', '.join(names_of(choice))}; found '{name}'")
+    net, _, seed = name.rpartition("-")
+    found = [f"{net}-{one}" for one in choice.seeds] if seed == "all" else [name]
+    if not set(found) <= set(names_of(choice)):
+        known = ", ".join([*names_of(choice), *(f"{one}-all" for one in choice.nets)])
+        raise RequestError(f"expected a classifier, one of {known}; found '{name}'")
+    return found
+
+
+def net_of(choice: Classifying, name: str) -> Classifier:
+    """Return the net of the single classifier ``name``."""
     return choice.nets[name.rpartition("-")[0]]
 
 
@@ -96,15 +106,23 @@ def classifier_of(config: "Config", run: Run, name: str) -> nn.Module:
     return Frozen(net.to(run.device)).module
 
 
-def between_of(config: "Config", run: Run, name: str) -> Between:
-    """Return the classifier ``name`` as it answers about the pair."""
+def between_of(config: "Config", run: Run, name: str) -> Between | Surest:
+    """Return the classifier ``name``, or all that it stands for, as it answers about the pair."""
     known, pair = known_images(config, run).classes, pair_of(config, run).classes
-    return Between(classifier_of(config, run, name), *(known.index(one) for one in pair))
+    places = [known.index(one) for one in pair]
+    members = [Between(classifier_of(config, run, one), *places) for one in members_of(config.classify, name)]
+    return members[0] if len(members) == 1 else Surest(members)
 
 
 def chosen_classifier(run: Run) -> str:
-    """Return the name of the classifier that the chosen generator confuses."""
+    """Return the name of the classifier, or of those, that the chosen generator confuses."""
     return str(run.facts["chosen"]["attempt"]).partition("-from")[0]
+
+
+def real_probability(config: "Config", run: Run) -> Float[np.ndarray, " N"]:
+    """Return what the chosen classifier, or the surest of those, says of all real images."""
+    members = members_of(config.classify, chosen_classifier(run))
+    return surest(np.stack([run.load(f"real/probability/{one}") for one in members], axis=1))
 
 
 def in_band(p: np.ndarray) -> np.ndarray:

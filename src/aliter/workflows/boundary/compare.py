@@ -19,11 +19,11 @@ from aliter.core.spec import Spec
 from aliter.data.images import Images
 from aliter.data.layout import IMAGE
 from aliter.data.run import Figure, Run
-from aliter.workflows.boundary.classify import between_of, chosen_classifier, in_band, names_of
+from aliter.workflows.boundary.classify import between_of, chosen_classifier, in_band
 from aliter.workflows.boundary.measure import realism_of
 from aliter.workflows.boundary.pair import drawn, latents, pair_of, probability
 from aliter.workflows.boundary.pretrain import gan_of, real_and_latent
-from aliter.workflows.boundary.select import choice_of, generator_of
+from aliter.workflows.boundary.select import ambiguous, choice_of, generator_of
 
 if TYPE_CHECKING:
     from aliter.workflows.boundary import Config
@@ -122,8 +122,7 @@ class _Counter(TorchDispatchMode):
 
 
 def _step_two(bench: _Bench) -> Found:
-    place = names_of(bench.config.classify).index(chosen_classifier(bench.run))
-    inside = np.flatnonzero(in_band(bench.run.load("step2/probability")[:, place]))
+    inside = ambiguous(bench.config, bench.run)
     images = np.asarray(bench.run.array("step2/generated").oindex[inside[: bench.config.compare.count]])
     budget = _training(bench) + bench.config.select.count * _drawing(bench, bench.generator)
     return Found(images, budget / max(1, len(inside)))

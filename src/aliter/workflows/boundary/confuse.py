@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from aliter.methods.objective.ambiguous import Ambiguous
 from aliter.ops.ambiguity import confusion_distance
 from aliter.train.fit import Game, Judge, fit
 from aliter.train.plan import Fit
-from aliter.workflows.boundary.classify import Classifying, between_of, in_band, names_of
+from aliter.workflows.boundary.classify import Classifying, between_of, in_band, members_of
 from aliter.workflows.boundary.measure import Realism, realism_of
 from aliter.workflows.boundary.pair import drawn, latents, pair_of, probability
 from aliter.workflows.boundary.pretrain import (
@@ -52,7 +52,7 @@ class Confusing(Spec):
     """
 
     classifiers: tuple[str, ...] = ()
-    """Names such as ``cnn-0``; none: each net, trained with the first seed."""
+    """Names such as ``cnn-0``, or ``cnn-all`` for those of all seeds at once; none: each net, with the first seed."""
     starts: tuple[NonNegativeInt | Literal["last"], ...] = ("last",)
     """Epochs of step 1 to begin at; 0 is untrained."""
     weights: tuple[Weight, ...] = (25.0,)
@@ -117,11 +117,8 @@ def _guarded(config: "Config", run: Run) -> None:
     """Refuse to confuse a classifier that is wrong or unsure by itself."""
     guard = config.confuse.guard
     found = {one.name: one.value for one in run.figures()["classify"]}
-    for name in confused_by(config.classify, config.confuse):
-        if name not in names_of(config.classify):
-            raise RequestError(
-                f"confuse: expected a classifier, one of {', '.join(names_of(config.classify))}; found '{name}'"
-            )
+    asked = (members_of(config.classify, name) for name in confused_by(config.classify, config.confuse))
+    for name in dict.fromkeys(chain.from_iterable(asked)):
         accuracy, sure = found[f"accuracy, {name}, test"], found[f"confusion distance, {name}, real"]
         if accuracy < guard.accuracy or sure < guard.confusion:
             raise RequestError(

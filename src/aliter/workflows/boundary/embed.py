@@ -12,7 +12,7 @@ from aliter.data.run import Figure, Run
 from aliter.methods.reduce import Reduce
 from aliter.methods.reduce.umap import UMAP
 from aliter.nets.frozen import Frozen
-from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, in_band, names_of
+from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, in_band, members_of, real_probability
 from aliter.workflows.boundary.pair import pair_of
 from aliter.workflows.boundary.select import ambiguous
 
@@ -26,7 +26,8 @@ class Embedding(Spec):
     """How ambiguous images are described."""
 
     space: Literal["classifier", "measure"] = "classifier"
-    """Whose features: those of the classifier that cannot decide, or those that realism is measured in."""
+    """Whose features: those of the classifier that cannot decide, of several side by side, or those that realism is
+    measured in."""
     layer: str = "flatten"
     """Layer of the classifier that gives them."""
     reduce: Reduce = UMAP()
@@ -41,8 +42,7 @@ class Embedding(Spec):
 def embed(config: "Config", run: Run) -> None:
     """Save features, reduced features, and a map that real images held out in the band share."""
     choice = config.embed
-    place = names_of(config.classify).index(chosen_classifier(run))
-    numbers = ambiguous(run, place)[: choice.count]
+    numbers = ambiguous(config, run)[: choice.count]
     if len(numbers) < _FEWEST:
         raise DataError(
             f"expected at least {_FEWEST} images in the band, found {len(numbers)}; "
@@ -62,9 +62,7 @@ def embed(config: "Config", run: Run) -> None:
 
 def held_out_in_band(config: "Config", run: Run) -> np.ndarray:
     """Return the numbers, within the pair, of real images held out that the chosen classifier cannot decide."""
-    name = chosen_classifier(run)
-    images = pair_of(config, run)
-    return np.flatnonzero(in_band(run.load(f"real/probability/{name}")) & (images.splits > 0))
+    return np.flatnonzero(in_band(real_probability(config, run)) & (pair_of(config, run).splits > 0))
 
 
 def _features(config: "Config", run: Run, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,11 +70,12 @@ def _features(config: "Config", run: Run, numbers: np.ndarray) -> tuple[np.ndarr
     choice, images, real = config.embed, pair_of(config, run), held_out_in_band(config, run)
     if choice.space == "measure":
         return run.load("step2/features")[numbers], run.load("real/features")[real]
-    name = chosen_classifier(run)
-    probe = Frozen(classifier_of(config, run, name))
+    members = members_of(config.classify, chosen_classifier(run))
+    probes = [Frozen(classifier_of(config, run, one)) for one in members]
 
     def features(x: np.ndarray) -> np.ndarray:
-        return probe.activations(torch.from_numpy(x), choice.layer).flatten(1).double().numpy()
+        found = [one.activations(torch.from_numpy(x), choice.layer).flatten(1) for one in probes]
+        return torch.cat(found, dim=1).double().numpy()
 
     made = features(np.asarray(run.array("step2/generated").oindex[numbers]))
     return made, features(images.signed(real)) if len(real) else made[:0]

@@ -7,7 +7,7 @@ from torch import nn
 from aliter.data.run import Run
 from aliter.nets.own import Own
 from aliter.nets.portable import IMAGE, Port, Portable, unsigning
-from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, known_images, net_of
+from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, known_images, members_of, net_of
 from aliter.workflows.boundary.pair import latents, pair_of
 from aliter.workflows.boundary.select import generator_of
 from aliter.workflows.classifier import portable
@@ -30,6 +30,9 @@ def portables(config: "Config", run: Run) -> dict[str, Portable]:
             Port("image", IMAGE, pair.channels),
         )
     }
-    if not isinstance(net_of(config.classify, name), Own):
-        found["classifier"] = portable(classifier_of(config, run, name), known_images(config, run))
+    members = members_of(config.classify, name)
+    for one in members:
+        if not isinstance(net_of(config.classify, one), Own):
+            title = "classifier" if len(members) == 1 else f"classifier-{one}"
+            found[title] = portable(classifier_of(config, run, one), known_images(config, run))
     return found

@@ -14,10 +14,11 @@ from aliter.report.gallery import Gallery, Item, Look, Map
 from aliter.report.page import Drawing, Drawings, Page, Section, Table, write_page
 from aliter.report.pictures import Picture, Pictures, grey, png
 from aliter.report.summary import headline, provenance, stage_tables
-from aliter.workflows.boundary.classify import chosen_classifier, in_band, names_of
+from aliter.workflows.boundary.classify import in_band, real_probability
 from aliter.workflows.boundary.compare import WAYS
 from aliter.workflows.boundary.confuse import attempts_of
 from aliter.workflows.boundary.pair import pair_of
+from aliter.workflows.boundary.select import STEPS, drawn_probability
 
 if TYPE_CHECKING:
     from aliter.workflows.boundary import Config
@@ -117,7 +118,7 @@ def _prototypes(config: "Config", run: Run) -> Iterator[Item]:
 
 def _samples(config: "Config", run: Run) -> Iterator[Item]:
     numbers, labels, places = (run.load(name) for name in ("ambiguous/number", "clusters/label", "ambiguous/map"))
-    p = run.load("step2/probability")[:, names_of(config.classify).index(chosen_classifier(run))]
+    p = drawn_probability(config, run, "step2")
     images = run.array("step2/generated")
     for row in range(min(len(numbers), config.report.items)):
         number = int(numbers[row])
@@ -151,7 +152,7 @@ def _strip(rows: np.ndarray, name: str) -> Picture:
 
 def _strips(config: "Config", run: Run) -> Pictures:
     """Return, for each way and for real images held out in the band, the first few, side by side."""
-    images, p = pair_of(config, run), run.load(f"real/probability/{chosen_classifier(run)}")
+    images, p = pair_of(config, run), real_probability(config, run)
     real = images.signed(np.flatnonzero(in_band(p) & (images.splits > 0))[:_STRIP])
     strips = {way: np.asarray(run.array(f"ways/{way.replace(' ', '')}")[:_STRIP]) for way in WAYS} | {
         "real, held out": real
@@ -206,9 +207,8 @@ def _front(run: Run) -> Drawing:
 
 
 def _probabilities(config: "Config", run: Run) -> Drawing:
-    place = names_of(config.classify).index(chosen_classifier(run))
-    values = {f"step {step[-1]}": run.load(f"{step}/probability")[:, place] for step in ("step1", "step2")}
-    values["real, held out"] = run.load(f"real/probability/{chosen_classifier(run)}")[pair_of(config, run).splits > 0]
+    values = {f"step {step[-1]}": drawn_probability(config, run, step) for step in STEPS}
+    values["real, held out"] = real_probability(config, run)[pair_of(config, run).splits > 0]
     svg = histogram(values, [round(0.1 * edge, 1) for edge in range(11)], "probability", "probabilities")
     return Drawing(svg, "What the classifier says", "Of images drawn by either generator, and of real ones.")
 

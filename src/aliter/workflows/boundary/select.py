@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import PositiveFloat, PositiveInt
 from torch import nn
 
@@ -15,9 +15,9 @@ from aliter.core.spec import Spec
 from aliter.data.blocks import Blank, Compute, Task, fill
 from aliter.data.layout import IMAGE
 from aliter.data.run import Figure, Run
-from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, most_real, pareto_front
+from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, most_real, pareto_front, surest
 from aliter.ops.classification import wilson
-from aliter.workflows.boundary.classify import BAND, between_of, in_band, names_of
+from aliter.workflows.boundary.classify import BAND, between_of, chosen_classifier, in_band, members_of, names_of
 from aliter.workflows.boundary.confuse import Attempt, Weight, attempts_of
 from aliter.workflows.boundary.measure import Realism, realism_of
 from aliter.workflows.boundary.pair import drawn, latents, pair_of, probability
@@ -72,14 +72,14 @@ def select(config: "Config", run: Run) -> None:
     run.save("selection", np.column_stack([choice.points, front, chosen]), ("point", "figure"))
     shape, classifiers = pair_of(config, run).shape, len(names_of(config.classify))
     fill(_drawer, config, run, [_task(step, config.select.count, shape, classifiers) for step in STEPS])
-    realism, rows = realism_of(config, run), names_of(config.classify)
-    place = rows.index(choice.attempt.classifier)
-    pools = {step: _pool(run, realism, step) for step in STEPS}
+    realism = realism_of(config, run)
+    pools = {step: _pool(config, run, realism, step) for step in STEPS}
     for step, pool in pools.items():
         run.save(f"{step}/features", pool.features, ("index", "feature"))
     figures = _bargain(choice)
+    alone = len(members_of(config.classify, choice.attempt.classifier)) == classifiers
     for step, pool in pools.items():
-        figures += _figures(step, pool, place, realism)
+        figures += _figures(step, pool, realism, alone)
     run.record(figures)
 
 
@@ -163,13 +163,17 @@ class _Pool:
     """Images drawn of one generator."""
 
     features: Float[np.ndarray, "N D"]
-    p: Float[np.ndarray, "N classifiers"]
+    p: Float[np.ndarray, " N"]
+    """What the chosen classifier says of them."""
+    agreed: Bool[np.ndarray, " N"]
+    """Which of them most classifiers cannot decide."""
 
 
-def _pool(run: Run, realism: Realism, step: str) -> _Pool:
+def _pool(config: "Config", run: Run, realism: Realism, step: str) -> _Pool:
     images = run.array(f"{step}/generated")
     parts = [realism.features(np.asarray(images[start : start + 512])) for start in range(0, images.shape[0], 512)]
-    return _Pool(np.concatenate(parts), run.load(f"{step}/probability"))
+    most = in_band(run.load(f"{step}/probability")).mean(1) > 1 / 2
+    return _Pool(np.concatenate(parts), drawn_probability(config, run, step), most)
 
 
 def _bargain(choice: Choice) -> list[Figure]:
@@ -187,8 +191,9 @@ def _bargain(choice: Choice) -> list[Figure]:
     ]
 
 
-def _figures(step: str, pool: _Pool, place: int, realism: Realism) -> list[Figure]:
-    p, count = pool.p[:, place], len(pool.p)
+def _figures(step: str, pool: _Pool, realism: Realism, alone: bool) -> list[Figure]:
+    """Return what is said of a generator; there is no agreement where no other classifier was asked."""
+    p, count = pool.p, len(pool.p)
     inside = in_band(p)
     share = float(inside.mean())
     low, high = wilson(share, count)
@@ -198,13 +203,20 @@ def _figures(step: str, pool: _Pool, place: int, realism: Realism) -> list[Figur
         Figure(f"Frechet distance, {step}", realism.frechet(pool.features), count),
         Figure(f"kernel distance, {step}", realism.kernel(pool.features), count),
     ]
-    if pool.p.shape[1] > 1:
-        agreed = (in_band(pool.p).sum(1)[inside] * 2 > pool.p.shape[1]).mean() if inside.any() else float("nan")
+    if not alone:
+        agreed = pool.agreed[inside].mean() if inside.any() else float("nan")
         note = "share of those in band that most classifiers put there"
         figures.append(Figure(f"agreement, {step}", float(agreed), int(inside.sum()), note=note))
     return figures
 
 
-def ambiguous(run: Run, place: int) -> np.ndarray:
+def drawn_probability(config: "Config", run: Run, step: str) -> Float[np.ndarray, " N"]:
+    """Return what the chosen classifier, or the surest of those, says of what was drawn of a generator."""
+    names = names_of(config.classify)
+    places = [names.index(one) for one in members_of(config.classify, chosen_classifier(run))]
+    return surest(run.load(f"{step}/probability")[:, places])
+
+
+def ambiguous(config: "Config", run: Run) -> np.ndarray:
     """Return the numbers of the chosen generator's images that lie in the band."""
-    return np.flatnonzero(in_band(run.load("step2/probability")[:, place]))
+    return np.flatnonzero(in_band(drawn_probability(config, run, "step2")))
