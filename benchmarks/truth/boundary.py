@@ -12,15 +12,19 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from finished import finished
+from finished import finished, spread
 
 from aliter.core.errors import AliterError
 from aliter.data.run import Figure
 from aliter.workflows.boundary import Config
+from aliter.workflows.boundary.classify import chosen_classifier
+from aliter.workflows.boundary.compare import WAYS
 
 Runs = dict[str, list[dict[str, Figure]]]
 """Of each pair and width the figures of each seed."""
-WAYS = ("step 2", "filtering", "descent", "bisection")
+STEPS = ("confusion distance", "share in band", "Frechet distance")
+GROUPS = "adjusted Rand index"
+REALISM = ("Frechet distance", "kernel distance")
 
 
 def with_seed(config: Config, seed: int) -> Config:
@@ -44,47 +48,35 @@ def of_pair(config: Config, pair: str, width: int, seed: int) -> Config:
 
 
 def steps(runs: Runs) -> str:
-    """Return Markdown: for each pair and width the two steps, as medians over seeds, lowest and highest."""
-    head = (
-        "| pair, width | seeds | confusion, real | step 1 | step 2 | in band, step 1 | step 2 | adjusted Rand index |"
+    """Return Markdown: for each pair and width the two steps, as means over seeds, lowest and highest."""
+    names = ["confusion distance, real", *(f"{what}, step{step}" for what in STEPS for step in (1, 2)), GROUPS]
+    return "\n".join(
+        [
+            f"| pair, width | seeds | {' | '.join(names)} |",
+            f"|---|--:|{'--:|' * len(names)}",
+            *(
+                f"| {pair} | {len(rows)} | {' | '.join(spread([row[name].value for row in rows]) for name in names)} |"
+                for pair, rows in runs.items()
+            ),
+        ]
     )
-    lines = [head, "|---|--:|--:|--:|--:|--:|--:|--:|"]
-    for pair, rows in runs.items():
-        real = next(name for name in rows[0] if name.startswith("confusion distance") and name.endswith("real"))
-        names = (real, *(f"{what}, step{step}" for what in ("confusion distance", "share in band") for step in (1, 2)))
-        cells = [spread(rows, name) for name in (*names, "adjusted Rand index")]
-        lines.append(f"| {pair} | {len(rows)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def ways(runs: Runs) -> str:
-    """Return Markdown: for each pair and width what each way finds, as medians over seeds, and the floor."""
-    columns = "way", "images in band for the cost of step 2", "Frechet", "kernel", "nearest real", "images compared"
-    lines = [f"| pair, width | {' | '.join(columns)} |", "|---|---|--:|--:|--:|--:|--:|"]
+    """Return Markdown: for each pair and width what each way finds, as means over seeds, and the floor."""
+    columns = "way", "images in band for the cost of step 2", *REALISM, "nearest real", "images compared"
+    lines = [f"| pair, width | {' | '.join(columns)} |", f"|---|---|{'--:|' * (len(columns) - 1)}"]
     for pair, rows in runs.items():
         for way in WAYS:
-            names = [f"{what} in band, {way}" for what in ("Frechet distance", "kernel distance")]
-            cells = [f"{median(rows, name):.3f}" for name in (*names, f"nearest real, {way}")]
+            bought = np.mean([row[f"images in band, {way}"].value for row in rows])
+            names = [*(f"{what} in band, {way}" for what in REALISM), f"nearest real, {way}"]
+            cells = [spread([row[name].value for row in rows], ".2f") for name in names]
             equal = min(row[names[0]].images for row in rows)
-            lines.append(
-                f"| {pair} | {way} | {median(rows, f'images in band, {way}'):,.0f} | {' | '.join(cells)} | {equal} |"
-            )
-        floor = [f"{median(rows, f'{what} distance, real'):.3f}" for what in ("Frechet", "kernel")]
-        lines.append(
-            f"| {pair} | real, held out | | {' | '.join(floor)} | 1.000 | {rows[0]['Frechet distance, real'].images} |"
-        )
+            lines.append(f"| {pair} | {way} | {bought:,.0f} | {' | '.join(cells)} | {equal} |")
+        floor = [[row[f"{what}, real"] for row in rows] for what in REALISM]
+        cells = [spread([one.value for one in values], ".2f") for values in floor]
+        lines.append(f"| {pair} | real, held out | | {' | '.join(cells)} | 1 | {floor[0][0].images} |")
     return "\n".join(lines)
-
-
-def spread(rows: list[dict[str, Figure]], name: str) -> str:
-    """Return the median of a figure over seeds, and its lowest and highest."""
-    values = [row[name].value for row in rows]
-    return f"{median(rows, name):.3f} ({min(values):.3f} to {max(values):.3f})"
-
-
-def median(rows: list[dict[str, Figure]], name: str) -> float:
-    """Return the median of a figure over seeds."""
-    return float(np.median([row[name].value for row in rows]))
 
 
 def all_runs(config: Config, pairs: list[str], widths: list[int], seeds: int, to: Path) -> Runs:
@@ -95,7 +87,9 @@ def all_runs(config: Config, pairs: list[str], widths: list[int], seeds: int, to
         for width in widths:
             path = to / f"boundary-{pair}-{width}-{seed}"
             run = finished(of_pair(config, pair, width, seed), path, source=None if path == first else first)
-            runs[f"{pair}, {width}"].append(run.figures_by_name())
+            found = run.figures_by_name()
+            real = found[f"confusion distance, {chosen_classifier(run)}, real"]
+            runs[f"{pair}, {width}"].append(found | {"confusion distance, real": real})
     return runs
 
 
