@@ -13,6 +13,7 @@ import pytest
 import aliter
 from aliter.core.spec import Spec
 from aliter.workflows import WORKFLOWS, workflow
+from aliter.workflows.estimate import Room
 
 ROOT = Path(aliter.__file__).parent
 REPOSITORY = ROOT.parents[1]
@@ -58,6 +59,7 @@ def test_every_workflow_has_its_configs_and_they_are_read(name: str) -> None:
     module = workflow(name)
     configs = sorted((REPOSITORY / "configs" / name).glob("*.yaml"))
     assert {"tiny", "demo"} <= {path.stem for path in configs}
+    assert isinstance(importlib.import_module(f"{module.__name__}.estimate").ROOM, Room), "check asks it"
     for path in configs:
         assert module.Config.read(path).workflow == name
     names = [stage.name for stage in module.STAGES]

@@ -19,13 +19,13 @@ from aliter.data.sample import Census, census, write_sample
 from aliter.data.simulate.fictus import Fictus
 from aliter.data.simulate.store import write_simulation
 from aliter.data.tiff import write_tiff
-from aliter.methods.objective.classify import Classify
 from aliter.nets.own import save_script
-from aliter.workflows import counterfactual, read, workflow
+from aliter.workflows import counterfactual
 from aliter.workflows.check import Planned, Understood, check, size
-from aliter.workflows.counterfactual import Config, estimate
+from aliter.workflows.counterfactual import Config
+from aliter.workflows.estimate import Cost, line
 from aliter.workflows.tables import duration, tables
-from aliter.workflows.trial import Clocked, Cost, LiveTensors, line
+from aliter.workflows.trial import LiveTensors
 
 SWEEP = {"close_px": 5, "blur_sigma_px": 1.0, "steps": 4}
 RESIDUAL = {"discriminative": [{"kind": "residual"}]}
@@ -125,22 +125,6 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_a_workflow_that_cannot_tell_its_cost_says_so_and_names_its_stages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = read(Path(__file__).parents[2] / "configs" / "boundary" / "tiny.yaml")
-    monkeypatch.setattr("aliter.workflows.check.find_spec", lambda place: None)
-    found = check(config, tmp_path / "run")
-    assert [one.name for one in found.stages] == [stage.name for stage in workflow("boundary").STAGES]
-    steps = {one.name: one.steps for one in found.stages if one.steps}
-    assert steps == {name: getattr(config, name).fit.steps for name in ("classify", "measure", "pretrain", "confuse")}
-    assert found.warnings == ("what this workflow will cost is not known before it runs",)
-    assert found.shortage is None
-    (table,) = tables(found)
-    assert table.head == ("stage", "why", "steps")
-    assert not (tmp_path / "run").exists()
-
-
 def test_disk_is_as_estimated(understood: Understood, real: tuple[Run, int]) -> None:
     run, _ = real
     by_stage: dict[str, int] = {}
@@ -161,6 +145,24 @@ def test_disk_is_as_estimated(understood: Understood, real: tuple[Run, int]) -> 
     assert sum(one.cost.disk for one in understood.stages) == pytest.approx(total, rel=0.15)
 
 
+def test_every_array_is_as_estimated(understood: Understood, real: tuple[Run, int]) -> None:
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for store in (real[0].path / "images.zarr", real[0].path / "store.zarr"):
+        for name in names(store):
+            what, _, last = name.rpartition("/")
+            form = f"{what}/{{pair}}" if "_" in last else f"{what}/{{number}}" if last.isdigit() else name
+            shape = layout.array(layout.open_store(store), name).shape
+            found.setdefault(f"{store.stem}/{form}", []).append(shape)
+    told = {
+        f"{'images' if one.name == 'gather' else 'store'}/{array.name}": [array.shape] * array.arrays
+        for one in understood.stages
+        for array in one.cost.arrays
+    }
+    assert told.keys() == found.keys()
+    wide = {"images/ids/{number}", "store/ids/{number}"}  # As wide as names are long.
+    assert {name: told[name] for name in told.keys() - wide} == {name: found[name] for name in found.keys() - wide}
+
+
 def test_memory_is_as_estimated(understood: Understood, real: tuple[Run, int]) -> None:
     peak = real[1]
     assert peak > 120e6, "too small to tell tensors from libraries"
@@ -179,7 +181,8 @@ def test_an_existing_run_is_left_alone_and_only_what_is_due_counts(
 ) -> None:
     run = real[0]
     costs = tuple(one.cost for one in understood.stages)
-    monkeypatch.setattr(estimate, "estimate", lambda config, found, trial: (Images(run.path / "images.zarr"), costs))
+    sample = Images(run.path / "images.zarr")
+    monkeypatch.setattr("aliter.workflows.check.estimate", lambda *asked: (sample, costs))
     before = contents(run.path)
 
     done = check(config, run.path)
@@ -229,6 +232,29 @@ def test_given_pairs_and_a_model_of_ones_own_need_neither_fit_nor_translator(tmp
     assert sizes["mine/generated/{pair}"].shape == (3, 1, 3, 16, 16)
     assert sizes["mine/generated/{pair}"].arrays == 1
     assert not any(name.startswith(("latent", "ids/0")) for name in sizes)
+
+
+@pytest.mark.parametrize("given", ["images", "pairs"])
+def test_pairs_planted_in_a_store_are_told_wherever_it_is_named(tmp_path: Path, given: str) -> None:
+    write_simulation(Fictus(count=30, size=16, factors=("aggregates",)), tmp_path / "images.zarr")
+    save_script(nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 2)), (3, 16, 16), tmp_path / "own.pt")
+    config = Config.model_validate(
+        {
+            "images": tmp_path / "images.zarr",
+            **({"pairs": tmp_path / "images.zarr"} if given == "pairs" else {}),
+            "classify": {"net": {"kind": "own", "path": tmp_path / "own.pt"}},
+            "generate": {"kinds": [], "pairs": ["nuisance"]},
+            "attribute": RESIDUAL,
+            "evaluate": {"sweep": SWEEP},
+        }
+    )
+    stages = check(config, tmp_path / "run", trust=True).stages
+    sizes = {array.name: array for one in stages for array in one.cost.arrays}
+    assert (sizes["nuisance/generated/{pair}"].shape, sizes["nuisance/generated/{pair}"].arrays) == (
+        (3, 1, 3, 16, 16),
+        2,
+    )
+    assert sizes["nuisance/truth_scores/residual/{pair}"].shape == (3, 1, 4)
 
 
 def test_bad_files_are_listed_before_anything_is_tried(tmp_path: Path) -> None:
@@ -354,12 +380,6 @@ def test_live_tensors_include_what_a_backward_pass_needs() -> None:
         torch.autograd.grad(loss, weight)
     assert before >= 2 * 400
     assert memory.peak >= 3 * 400
-
-
-def test_a_clocked_objective_is_the_one_inside() -> None:
-    inside = Classify()
-    clocked = Clocked(inside, [1.0, 3.0, 4.0])
-    assert (clocked.kind, clocked.turns, clocked.seconds) == (inside.kind, inside.turns, 1.5)
 
 
 def test_a_line_goes_through_both_points_and_never_falls() -> None:

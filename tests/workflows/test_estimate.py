@@ -27,9 +27,8 @@ from aliter.methods.objective.regress import Regress
 from aliter.train.fit import Game, fit
 from aliter.train.plan import Fit
 from aliter.workflows import estimate
-from aliter.workflows.estimate import Amount, Room
+from aliter.workflows.estimate import Amount, Cost, Room
 from aliter.workflows.stage import Stage, due, run_stages
-from aliter.workflows.trial import Cost
 
 ROW, HELD, COUNT = 1 << 21, 8, 12
 

@@ -68,5 +68,4 @@ def _write_some(store: Path, ids: Collection[str], out: Path) -> None:
     for name in ledger.arrays(store):
         array = layout.array(images.root, name)
         values = np.asarray(array.oindex[rows] if array.shape[0] == len(images) else array[...])
-        axes = getattr(array.metadata, "dimension_names", None) or ("",) * array.ndim
-        layout.create(root, name, values.shape, values.dtype, axes)[...] = values
+        layout.create(root, name, values.shape, values.dtype, layout.axes_of(array))[...] = values

@@ -113,6 +113,12 @@ def array(root: zarr.Group, name: str) -> zarr.Array[Any]:
     raise RunError(f"the store holds no array '{name}'; in its place there are: {', '.join(there) or 'none'}")
 
 
+def axes_of(array: zarr.Array[Any]) -> tuple[str, ...]:
+    """Return the names of the axes of ``array``; empty where it says none."""
+    named: tuple[str | None, ...] = getattr(array.metadata, "dimension_names", None) or (None,) * array.ndim
+    return tuple(name or "" for name in named)
+
+
 def pack(texts: list[str]) -> np.ndarray:
     """Return ``texts`` as UTF-8 bytes, (N, L) uint8, padded by zeros: a type that every Zarr reader knows."""
     encoded = [text.encode() for text in texts]

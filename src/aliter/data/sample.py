@@ -1,5 +1,6 @@
 """A handful of images that stands for all of them, and what is known of all without reading them."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import prod
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
 from aliter.core.errors import DataError
-from aliter.data import reader
+from aliter.data import layout, ledger, reader
 from aliter.data.folder import Finding
 from aliter.data.images import Header, Images, full_range, write_images
 from aliter.data.labelled import Labelled, draw, header
@@ -21,6 +22,7 @@ from aliter.data.splits import SPLITS, Split
 
 _FIRST, _SPREAD = 4, 12
 """Images of each class that are taken: the first of each split, and some spread over all."""
+_PAIRS = re.compile(r"(.+/)?(generated|truth|shortcut)/(?P<label>\d+)_\d+")
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,19 @@ def census(source: Path | Labelled | Simulation, declared: tuple[float, float] |
     return census_of_header(header(source) if isinstance(source, Labelled) else header_of(source))
 
 
-def write_sample(source: Path | Labelled | Simulation, found: Census, out: Path, spread: int = _SPREAD) -> Images:
-    """Write a store at ``out`` with a few images of each class and split, the first among them, and return it.
+def write_sample(
+    source: Path | Labelled | Simulation, found: Census, out: Path, first: int = _FIRST, spread: int = _SPREAD
+) -> Images:
+    """Write a store at ``out`` with a few images of each class and return it.
 
-    ``spread`` more of each class are taken, evenly from all.
+    They are the ``first`` of each split, and ``spread`` more, taken evenly from all.
 
     Raises
     ------
     DataError
         If one of them cannot be read, although its header could.
     """
-    rows = [_chosen(splits, spread) for splits in found.splits]
+    rows = [_chosen(splits, first, spread) for splits in found.splits]
     ids = tuple(tuple(one[row] for row in chosen) for one, chosen in zip(found.ids, rows, strict=True))
     splits = tuple(one[chosen] for one, chosen in zip(found.splits, rows, strict=True))
     header = Header(found.classes, found.channels, found.range, found.shape, found.dtype, ids, splits)
@@ -112,6 +116,27 @@ def write_sample(source: Path | Labelled | Simulation, found: Census, out: Path,
 
     write_images(out, header, block)
     return Images(out, found.range)
+
+
+def few_pairs(source: Path, out: Path, whole: Int[np.ndarray, " K"], few: Int[np.ndarray, " K"]) -> Path:
+    """Copy the first ``few`` rows of each class from the pairs in the store ``source`` to the one at ``out``.
+
+    Only arrays with ``whole`` rows are copied, which tell by their order what they are of, not by ids beside. Return
+    ``out``, or ``source`` if there are none.
+    """
+    for name in ledger.arrays(source):
+        if known := _PAIRS.fullmatch(name):
+            root, label = layout.open_store(source), int(known["label"])
+            array, ids = layout.array(root, name), f"ids/{label}"
+            count = array.shape[0]
+            if count == whole[label] and (ids not in root or layout.array(root, ids).shape[0] != count):
+                copies = layout.open_store(out, "a")
+                copies.attrs.update({**layout.attributes(root), **layout.attributes(copies)})
+                values = np.asarray(array[: few[label]])
+                made = layout.create(copies, name, values.shape, values.dtype, layout.axes_of(array))
+                made[...] = values
+                made.attrs.update(layout.attributes(array))
+    return out if out.is_dir() else source
 
 
 def _of_path(source: Path, declared: tuple[float, float] | None) -> Census:
@@ -132,11 +157,11 @@ def census_of_header(said: Header) -> Census:
     return Census(said.classes, said.channels, said.shape, said.dtype, said.range, True, said.ids, said.splits, True)
 
 
-def _chosen(splits: UInt8[np.ndarray, " N"], count: int) -> Int[np.ndarray, " M"]:
+def _chosen(splits: UInt8[np.ndarray, " N"], first: int, count: int) -> Int[np.ndarray, " M"]:
     """Return the first few positions of all and of each split, and some that are spread evenly, in order."""
     members = [np.flatnonzero(splits == index) for index in range(len(SPLITS))]
     spread = np.linspace(0, len(splits) - 1, count).astype(int)
-    return np.unique(np.concatenate([np.arange(len(splits))[:_FIRST], spread, *(one[:_FIRST] for one in members)]))
+    return np.unique(np.concatenate([np.arange(len(splits))[:first], spread, *(one[:first] for one in members)]))
 
 
 def _read(source: Path, read: Read, name: str) -> Shaped[np.ndarray, "C *space"]:

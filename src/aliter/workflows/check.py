@@ -4,7 +4,6 @@ import json
 import shutil
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,11 +16,9 @@ from aliter.data.doctor import memory_total
 from aliter.data.images import Images
 from aliter.data.run import Run
 from aliter.data.sample import Census
-from aliter.train.plan import Fit
 from aliter.workflows import WORKFLOWS, name_of, workflow
-from aliter.workflows.estimate import estimate
-from aliter.workflows.stage import Due, Stage, due
-from aliter.workflows.trial import Cost
+from aliter.workflows.estimate import Cost, estimate
+from aliter.workflows.stage import Due, due
 
 _LIBRARIES = 60 << 20
 """Bytes that libraries take for themselves once they work, at least: buffers, plots, caches."""
@@ -59,8 +56,7 @@ class Planned:
 class Understood:
     """What was understood of a config, and what is estimated; sizes in bytes, uncompressed."""
 
-    images: Census | None
-    """None where the workflow cannot tell before it runs what it will cost: then sizes and times mean nothing."""
+    images: Census
     observed: tuple[float, float]
     """Lowest and highest intensity in a sample of the images."""
     sampled: int
@@ -93,8 +89,6 @@ class Understood:
     def shortage(self) -> ResourceError | None:
         """What does not fit on the disk or into memory; None if all does."""
         parts: list[str] = []
-        if self.images is None:
-            return None
         if self.disk > self.free:
             parts.append(f"expected {size(self.disk)} of disk, found {size(self.free)} free")
         if self.memory_there is not None and self.memory > self.memory_there:
@@ -106,15 +100,13 @@ class Understood:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is odd in the images, in sentences."""
-        if self.images is None:
-            return ("what this workflow will cost is not known before it runs",)
         return tuple(_range_warnings(self.images, self.observed))
 
 
 def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) -> Understood:
     """Return what was understood of ``config``, for a run at ``path`` that may exist; nothing there is changed.
 
-    One step of each fit and a few images of each later stage are tried in a temporary folder, which goes again;
+    A few steps of each fit and a few images of each stage are tried in a temporary folder, which goes again;
     ``trust`` lets a model file of the user's own, which is code, be loaded.
 
     Raises
@@ -125,25 +117,14 @@ def check(config: Spec, path: Path, device: str = "cpu", trust: bool = False) ->
         If files cannot be used: lists them all.
     """
     name = name_of(config)
-    stages: tuple[Stage, ...] = workflow(name).STAGES
-    run, free, memory = Run(path, config, device), free_at(path), memory_total()
-    if find_spec(f"{WORKFLOWS[name]}.estimate") is None:
-        waiting = {one.stage.name: one for one in due(stages, config, run)}
-        known = (Cost(stage.name, _longest(getattr(config, stage.name, None))) for stage in stages)
-        planned = tuple(_planned(run, waiting.get(one.stage), one) for one in known)
-        return Understood(None, (0.0, 0.0), 0, planned, free, memory)
-    room = import_module(f"{WORKFLOWS[name]}.estimate")
+    run, room = Run(path, config, device), import_module(f"{WORKFLOWS[name]}.estimate").ROOM
     found: Census = room.survey(config)
-    waiting = {one.stage.name: one for one in due(stages, config, run)}
+    waiting = {one.stage.name: one for one in due(workflow(name).STAGES, config, run)}
     with TemporaryDirectory(prefix="aliter-check-") as folder:
-        if hasattr(room, "ROOM"):
-            sample, costs = estimate(room.ROOM, config, found, Path(folder), device, trust)
-        else:
-            sample, costs = room.estimate(config, found, Run(Path(folder) / "trial", config, device, trust=trust))
-        observed = _observed(sample)
-        sampled = len(sample)
+        sample, costs = estimate(room, config, found, Path(folder), device, trust)
+        observed, sampled = _observed(sample), len(sample)
     planned = tuple(_planned(run, waiting.get(one.stage), one) for one in costs)
-    return Understood(found, observed, sampled, planned, free, memory)
+    return Understood(found, observed, sampled, planned, free_at(path), memory_total())
 
 
 def free_at(path: Path) -> int:
@@ -160,14 +141,6 @@ def size(count: int) -> str:
             break
         value /= 1000
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.3g} {unit}"
-
-
-def _longest(block: object) -> int:
-    """Return the steps of the longest fit in a stage's part of a config; 0 if it fits nothing."""
-    if isinstance(block, Fit):
-        return block.steps
-    fields = vars(block).values() if isinstance(block, Spec) else block if isinstance(block, tuple) else ()
-    return max((_longest(one) for one in fields), default=0)
 
 
 def _planned(run: Run, waiting: Due | None, cost: Cost) -> Planned:

@@ -1,23 +1,23 @@
 """Estimate what a run will take: every stage is tried at two small sizes, and a line goes through what that took."""
 
-import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from math import ceil, inf
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, prod
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import zarr
 
 from aliter.core.spec import Spec
-from aliter.data import layout, ledger
+from aliter.data import layout
 from aliter.data.images import IN_MEMORY, Images
 from aliter.data.run import Run
 from aliter.data.sample import Census
 from aliter.workflows import name_of, workflow
 from aliter.workflows.stage import Stage
-from aliter.workflows.trial import ArraySize, Cost, Watched, attempted, line
+from aliter.workflows.trial import Trial
 
 _STEPS = {1: 2, 2: 5}
 """Steps of each fit at either size: the first is slower than others, and a penalty may come at every fourth."""
@@ -35,6 +35,8 @@ class Amount:
     """Items that are in memory at once, at most."""
     fits: float = 1.0
     """How often it fits each of the networks that are tried."""
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    """Of axes that a trial cuts short, by their names."""
 
     @property
     def effort(self) -> float:
@@ -42,8 +44,8 @@ class Amount:
         return self.items if self.work is None else self.work
 
 
-def _nothing(config: Any, stage: str, run: Run) -> None:
-    return None
+def _nothing(config: Any, stage: str, run: Run) -> Mapping[str, int]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,52 @@ class Room:
     are read from files are first written to ``out``: a few, as a store. Fits may be left as they are."""
     amounts: Callable[[Any, Census], Mapping[str, Amount]]
     """How much each stage has to do with a config and its images; one that is not named does the same at any size."""
-    stand_in: Callable[[Any, str, Run], None] = _nothing
-    """``stand_in(config, stage, run)``, called after each stage: puts in place what networks would find that had
-    learned for longer."""
+    stand_in: Callable[[Any, str, Run], Mapping[str, int]] = _nothing
+    """``stand_in(config, stage, run)``, called after each stage: puts in place what the next are tried on, where that
+    is not what it left: what networks would find that had learned for longer, or one array for many alike. Returns
+    for how many one stands, by what comes first in their names."""
+
+
+@dataclass(frozen=True)
+class ArraySize:
+    """Arrays of one kind that a stage will write."""
+
+    name: str
+    """Their names; ``{number}`` and ``{pair}`` stand for what they differ in."""
+    arrays: int
+    """How many there are."""
+    dtype: str
+    shape: tuple[int, ...]
+    """Of one, on average."""
+    bytes: int
+    """Of all together, uncompressed."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one stage will take."""
+
+    stage: str
+    steps: int = 0
+    """Steps of its fit at most, from the first; 0 for a stage that fits nothing."""
+    checkpoint: int = 0
+    """Bytes of one full checkpoint."""
+    checkpoints: int = 0
+    """Bytes of all checkpoints that stay."""
+    arrays: tuple[ArraySize, ...] = ()
+    files: int = 0
+    """Bytes of other files, roughly."""
+    memory: int = 0
+    """Bytes that tensors and cached images hold at the peak, roughly."""
+    libraries: int = 0
+    """Bytes of libraries that it is the first to load."""
+    seconds: float = 0.0
+    """Roughly, at most."""
+
+    @property
+    def disk(self) -> int:
+        """Bytes that stay, uncompressed."""
+        return self.checkpoints + sum(one.bytes for one in self.arrays) + self.files
 
 
 def estimate(
@@ -70,186 +115,83 @@ def estimate(
     Steps follow from the plans, checkpoints from those of the trial; arrays, files, memory and time from lines.
     """
     stages: tuple[Stage, ...] = workflow(name_of(config)).STAGES
-    asked = [stage for stage in stages if stage.needed(config)]
-    less, more = (_made(room, config, found, size, _Place(folder / str(size), device, trust)) for size in _STEPS)
-    wanted = room.amounts(config, found)
-    costs = (_cost(stage.name, less, more, wanted.get(stage.name, Amount()), found) for stage in asked)
-    return more.images, tuple(costs)
-
-
-@dataclass(frozen=True)
-class _Place:
-    folder: Path
-    device: str
-    trust: bool
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """A run at one size, and what was seen of it."""
-
-    run: Run
-    amounts: Mapping[str, Amount]
-    watched: Mapping[str, Watched]
-    sample: Path
-    """Where a few images were written to, if they were."""
-    copied: bool
-    """Whether a run writes all of them, too."""
-    sampling: float
-    """Seconds that it took to write a few."""
-
-    @property
-    def images(self) -> Images:
-        """Those that it was tried on."""
-        inside = (path for path in sorted(self.run.path.glob("*.zarr")) if path.name != "store.zarr")
-        low, high = self.run.facts["range"]
-        return Images(next(inside, self.sample), (low, high))
-
-    def amount(self, stage: str) -> Amount:
-        return self.amounts.get(stage, Amount())
-
-    def fits(self, stage: str) -> dict[str, "_Fitted"]:
-        """Return what the fits of a stage took, by name: when they went on last."""
-        rows = ledger.rows(self.run.path / "timings.jsonl")
-        return {row["name"]: _Fitted(row) for row in rows if row["stage"] == stage and "plan" in row}
-
-    def rest(self, stage: str) -> float:
-        """Seconds of a stage beside those of its fits."""
-        fitting: float = sum(one.row["seconds"] for one in self.fits(stage).values())
-        return max(0.0, self.watched[stage].seconds - fitting) + (
-            self.sampling if self.copied and stage == "gather" else 0.0
-        )
-
-    def files(self, stage: str) -> dict[str, int]:
-        """Return the bytes of what a stage left outside of stores, by path."""
-        places = (self.run.path / output for output in ledger.outputs(self.run.path, stage))
-        return {path.relative_to(self.run.path).as_posix(): path.stat().st_size for path in places if path.is_file()}
-
-    def arrays(self, stage: str) -> dict[str, list[zarr.Array[Any]]]:
-        """Return the arrays that a stage wrote; those whose names differ in numbers only are together."""
-        found: dict[str, list[zarr.Array[Any]]] = {}
-        for store, name in self._names(stage):
-            form = re.sub(r"(?<![^/])\d+(?![^/])", "{number}", re.sub(r"(?<![^/])\d+_\d+(?![^/])", "{pair}", name))
-            found.setdefault(form, []).append(layout.array(layout.open_store(store), name))
-        return found
-
-    def _names(self, stage: str) -> Iterator[tuple[Path, str]]:
-        for output in ledger.outputs(self.run.path, stage):
-            store, inside, name = output.partition(".zarr/")
-            if inside:
-                yield self.run.path / f"{store}.zarr", name
-        if self.copied and stage == "gather" and self.sample.is_dir():
-            yield from ((self.sample, name) for name in ledger.arrays(self.sample))
-
-
-def _made(room: Room, config: Spec, found: Census, size: int, place: _Place) -> _Trial:
-    """Try every stage at one size."""
-    start, sample = time.perf_counter(), place.folder / "sample.zarr"
-    place.folder.mkdir(parents=True)
-    small = room.small(config, found, size, sample)
-    sampling = time.perf_counter() - start
-    run = Run(place.folder / "run", small, place.device, trust=place.trust)
-    watched: dict[str, Watched] = {}
-    with run.working():
-        for stage in workflow(name_of(config)).STAGES:
-            if stage.needed(small):
-                watched[stage.name] = attempted(stage, small, run, _STEPS[size])
-                room.stand_in(small, stage.name, run)
-    return _Trial(run, room.amounts(small, room.survey(small)), watched, sample, found.copied, sampling)
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """What ``fit`` wrote down of itself."""
-
-    row: Mapping[str, Any]
-
-    @property
-    def plan(self) -> Mapping[str, int]:
-        """What it was asked for, not only in the trial."""
-        return {name: int(value) for name, value in self.row["plan"].items()}
-
-    @property
-    def judgements(self) -> int:
-        """Of its plan."""
-        return ceil(self.plan["steps"] / self.plan["judge_every"]) if "judge" in self.row else 0
-
-    @property
-    def saves(self) -> int:
-        """Of its plan."""
-        return ceil(self.plan["steps"] / self.plan["save_every"])
-
-    def each(self, *parts: str) -> float:
-        """Seconds of the first of ``parts`` that was done at all, each time."""
-        known = next((self.row[part] for part in parts if part in self.row), {"times": 1, "seconds": 0.0})
-        return float(known["seconds"] / known["times"])
-
-    def kept(self, files: Mapping[str, int]) -> tuple[int, int]:
-        """Bytes of one full checkpoint, and of all that stay."""
-        name, keep = re.escape(self.row["name"]), self.plan["keep"]
-        mine, best = (
-            [size for path, size in files.items() if re.fullmatch(rf"checkpoints/{name}{which}-\d+\.safetensors", path)]
-            for which in ("", "-best")
-        )
-        full, first = max(mine, default=0), min(mine, default=0)
-        return full, full * min(keep, self.saves) + (first if keep > self.saves else 0) + sum(best)
-
-    def followed(self, files: Mapping[str, int]) -> int:
-        """Bytes of what is left by all judgements: pictures, and weights after each where an epoch ends there."""
-        name, most = re.escape(self.row["name"]), 0
-        for form in (rf"samples/.*/{name}-\d+\.png", rf"checkpoints/{name}-epoch\d+-\d+\.safetensors"):
-            most += max((size for path, size in files.items() if re.fullmatch(form, path)), default=0)
-        return most * (self.judgements + 1)
-
-
-def _cost(name: str, less: _Trial, more: _Trial, full: Amount, found: Census) -> Cost:
-    """Return what one stage will take."""
-    sizes = more.amount(name), less.amount(name)
-    fits, before = more.fits(name).values(), less.fits(name).values()
-    times = full.fits / sizes[0].fits
-
-    def at(values: tuple[float, float], wanted: float = full.items) -> float:
-        return line((sizes[0].items, sizes[1].items), values, wanted)
-
-    steps = sum(one.plan["steps"] * one.each("step", "first") + one.saves * one.each("save") for one in fits)
-    judging = at((_judging(fits), _judging(before)))
-    rest = line((sizes[0].effort, sizes[1].effort), (more.rest(name), less.rest(name)), full.effort)
-    files, fewer = more.files(name), less.arrays(name)
-    kept = [one.kept(files) for one in fits]
-    left = times * sum(one.followed(files) for one in fits)
-    held = at((more.watched[name].peak, less.watched[name].peak), min(full.items, full.held))
+    trials, amounts = list[Trial](), [room.amounts(config, found)]
+    for size, steps in _STEPS.items():
+        start, place = time.perf_counter(), folder / str(size)
+        place.mkdir(parents=True)
+        small = room.small(config, found, size, place / "sample.zarr")
+        sampling, run = time.perf_counter() - start, Run(place / "run", small, device, trust=trust)
+        trial = Trial(run, place / "sample.zarr", found.copied, sampling)
+        trial.go_through(stages, small, steps, room.stand_in)
+        trials.insert(0, trial)
+        amounts.insert(0, room.amounts(small, room.survey(small)))
     cache = found.bytes if found.bytes <= IN_MEMORY else 0
-    return Cost(
-        name,
-        steps=max((one.plan["steps"] for one in fits), default=0),
-        checkpoint=max((one for one, _ in kept), default=0),
-        checkpoints=round(times * sum(stay for _, stay in kept)),
-        arrays=tuple(_sized(form, found, fewer.get(form, []), at) for form, found in more.arrays(name).items()),
-        files=round(at((_beside(files), _beside(less.files(name)))) + left),
-        memory=round(held) + cache,
-        libraries=less.watched[name].libraries,
-        seconds=times * (steps + judging) + rest,
-    )
+    asked = [stage.name for stage in stages if stage.needed(config)]
+    twice = (_Twice(name, trials, [one.get(name, Amount()) for one in amounts]) for name in asked)
+    return trials[0].images, tuple(one.cost(cache) for one in twice)
 
 
-def _judging(fits: Collection[_Fitted]) -> float:
-    """Return the seconds of all judgements that plans ask for, on as many images as in the trial."""
-    return sum(one.judgements * one.each("judge") for one in fits)
+def line(at: tuple[float, float], found: tuple[float, float], wanted: float) -> float:
+    """Return at ``wanted`` the line through two points, more and less: never falling, never below nothing.
+
+    With one point, ``at`` twice the same, the value is taken to grow in proportion.
+    """
+    (more, less), (high, low) = at, found
+    if more == less:
+        return high * wanted / more
+    slope = max(0.0, (high - low) / (more - less))
+    return max(0.0, high + slope * (wanted - more))
 
 
-def _beside(files: Mapping[str, int]) -> int:
-    """Return the bytes of files that no fit left."""
-    return sum(size for path, size in files.items() if not path.startswith(("checkpoints/", "samples/")))
+@dataclass(frozen=True)
+class _Twice:
+    """A stage that was tried at two sizes."""
+
+    name: str
+    trials: Sequence[Trial]
+    """At more, at less."""
+    amounts: Sequence[Amount]
+    """In these, and in full."""
+
+    def cost(self, cache: int) -> Cost:
+        """Return what it will take in full; ``cache`` bytes of images are held in memory."""
+        (more, less), name, (much, little, full) = self.trials, self.name, self.amounts
+        fits, files, times = more.fits(name), more.files(name), full.fits / much.fits
+        kept, followed = [one.kept(files) for one in fits], [one.followed(files) for one in fits]
+        learning = sum(one.plan["steps"] * one.each("step", "first") + one.saves * one.each("save") for one in fits)
+        judging = self._at(one.judging(name) for one in self.trials)
+        rest = line((much.effort, little.effort), (more.rest(name), less.rest(name)), full.effort)
+        alike = fmean([more.stands(name, form) for form in more.arrays[name]] or [1])
+        return Cost(
+            name,
+            steps=max((one.plan["steps"] for one in fits), default=0),
+            checkpoint=max((one for one, _ in kept), default=0),
+            checkpoints=round(times * sum(stay for _, stay in kept)),
+            arrays=tuple(self._sized(form) for form in more.arrays[name]),
+            files=round(self._at(one.beside(name) for one in self.trials) + times * sum(followed)),
+            memory=round(self._at((one.watched[name].peak for one in self.trials), full.held)) + cache,
+            libraries=less.watched[name].libraries,
+            seconds=times * (learning + judging) + alike * rest,
+        )
+
+    def _at(self, found: Iterable[float], most: float = inf) -> float:
+        """Return in full what was ``found`` in the trials, for ``most`` items at most."""
+        (more, less), (much, little, full) = found, self.amounts
+        return line((much.items, little.items), (more, less), min(full.items, most))
+
+    def _sized(self, form: str) -> ArraySize:
+        """Return how large the arrays of one form will be."""
+        found = [one.arrays[self.name].get(form, ()) for one in self.trials]
+        one, other = (max(some or found[0], key=_bytes) for some in found)
+        axes, lengths = list(zip(layout.axes_of(one), one.shape, other.shape, strict=True)), self.amounts[-1].lengths
+        cut = prod(lengths[axis] / length for axis, length, _ in axes if axis in lengths)
+        stands = self.trials[0].stands(self.name, form)
+        count = stands * max(1, round(self._at(map(len, found))))
+        size = round(stands * cut * self._at(sum(map(_bytes, some)) for some in found))
+        rest = [lengths.get(axis, a if a == b else round(self._at((a, b)))) for axis, a, b in axes][1:]
+        rows = size / max(1, count * prod(rest) * one.dtype.itemsize)
+        return ArraySize(form, count, str(one.dtype), (round(rows), *rest)[: one.ndim], size)
 
 
-_Arrays = list[zarr.Array[Any]]
-
-
-def _sized(form: str, found: _Arrays, fewer: _Arrays, at: Callable[[tuple[float, float]], float]) -> ArraySize:
-    """Return how large arrays of one form will be, given those of either trial."""
-    largest = max(found, key=lambda one: one.nbytes)
-    before = max((one.shape for one in fewer), default=largest.shape)
-    shape = tuple(round(at((float(a), float(b)))) if a != b else a for a, b in zip(largest.shape, before, strict=True))
-    count = round(at((len(found), len(fewer))))
-    size = round(at((sum(one.nbytes for one in found), sum(one.nbytes for one in fewer))))
-    return ArraySize(form, count, str(largest.dtype), shape, size)
+def _bytes(array: zarr.Array[Any]) -> int:
+    return array.nbytes

@@ -20,10 +20,7 @@ class Table:
 
 
 def tables(one: Understood) -> tuple[Table, ...]:
-    """Return everything: images, stages, arrays, sums; without a cost only the stages."""
-    if one.images is None:
-        rows = tuple((stage.name, stage.why, _steps(stage)) for stage in one.stages)
-        return (Table("stages", ("stage", "why", "steps"), rows),)
+    """Return everything: images, stages, arrays, sums."""
     return _images_table(one, one.images), _stages_table(one), _arrays_table(one), _sums_table(one)
 
 

@@ -99,10 +99,10 @@ def amounts(config: "Config", found: Census) -> Mapping[str, Amount]:
     }
 
 
-def stand_in(config: "Config", stage: str, run: Run) -> None:
+def stand_in(config: "Config", stage: str, run: Run) -> Mapping[str, int]:
     """Put detections in place, as many as there are figures or windows are asked for: on the left, or whole images."""
     if stage != "detect":
-        return
+        return {}
     tiles, root = tiles_of(run), layout.open_store(run.path / "store.zarr", "a")
     root.attrs["threshold"] = 0.5
     there = _slide_figures(config) if tiles.figure is None else len(_figures_in(tiles, "test"))
@@ -114,6 +114,7 @@ def stand_in(config: "Config", stage: str, run: Run) -> None:
         for name, values in found.items():
             axes = ("detection", "side")[: values.ndim]
             layout.create(root, f"found/{split}/{name}", values.shape, values.dtype, axes)[...] = values
+    return {}
 
 
 def _placed(tiles: Tiles, split: Split, count: int) -> tuple[Int[np.ndarray, " N"], Float32[np.ndarray, "N 4"]]:
@@ -136,7 +137,7 @@ def _few(config: "Config", found: Census, size: int, out: Path) -> Path | Tissue
     """Return few images with classes, or few slides, as large as two tiles a side at most."""
     source, choice = config.images, config.tiles
     if (labelled := labelled_source(config)) is not None:
-        return write_sample(labelled, found, out, _WINDOWS * size).path
+        return write_sample(labelled, found, out, spread=_WINDOWS * size).path
     side = 2 * choice.side - choice.overlap
     if isinstance(source, Tissue):
         return source.model_copy(update={"count": min(source.count, 4 * size), "size": min(source.size, side)})
