@@ -44,7 +44,7 @@ def survey(config: "Config") -> Census:
     if (labelled := labelled_source(config)) is not None:
         classes = census(labelled, config.range)
         classes.require(SPLITS)
-        return classes
+        return replace(classes, copied=False)
     if isinstance(source, Tissue):
         names, splits = tuple(f"slides/{index:06d}" for index in range(source.count)), source.splits
         shape = (3, source.size, source.size)
@@ -87,12 +87,13 @@ def small(config: "Config", found: Census, size: int, out: Path) -> "Config":
 def amounts(config: "Config", found: Census) -> Mapping[str, Amount]:
     """Return how many tiles, windows, detections and walks there are at most."""
     tiles, figures = _tiles(config, found), _figures(config, found)
+    concepts = config.discover.method.count
     walks = (min(config.shift.detections, figures) + config.shift.look_alikes) * len(config.shift.pushes)
     return {
         "gather": Amount(float(tiles.sum())),
         "detect": Amount(float(tiles.sum())),
         "discover": Amount(config.discover.images + config.discover.elsewhere),
-        "score": Amount(figures, figures + config.discover.method.count),
+        "score": Amount(concepts, figures + concepts, lengths={"detection": figures}),
         "decode": Amount(float(tiles[2])),
         "shift": Amount(walks),
         "report": Amount(walks),
