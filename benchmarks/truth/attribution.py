@@ -15,9 +15,8 @@ import numpy as np
 import torch
 import typer
 from counterfactual import with_seed
-from finished import finished
+from finished import command, finished
 
-from aliter.core.errors import AliterError
 from aliter.data.run import Run
 from aliter.methods.attribution import METHODS
 from aliter.methods.attribution.normalise import normalised
@@ -104,7 +103,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)

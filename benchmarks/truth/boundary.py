@@ -12,9 +12,8 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from finished import finished, spread
+from finished import command, finished, spread
 
-from aliter.core.errors import AliterError
 from aliter.data.run import Figure
 from aliter.workflows.boundary import Config
 from aliter.workflows.boundary.classify import chosen_classifier
@@ -107,7 +106,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)

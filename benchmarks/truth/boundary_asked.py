@@ -12,9 +12,8 @@ from typing import Annotated
 import numpy as np
 import typer
 from boundary import of_pair
-from finished import finished, spread
+from finished import command, finished, spread
 
-from aliter.core.errors import AliterError
 from aliter.data.run import Run
 from aliter.ops.ambiguity import confusion_distance
 from aliter.workflows.boundary import Config
@@ -69,7 +68,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)

@@ -12,11 +12,10 @@ from typing import Annotated
 import numpy as np
 import typer
 from boundary import with_seed
-from finished import finished
+from finished import command, finished
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter, label
 
-from aliter.core.errors import AliterError
 from aliter.data.run import Run
 from aliter.workflows.boundary import Config
 from aliter.workflows.boundary.classify import in_band
@@ -84,7 +83,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)

@@ -12,9 +12,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from finished import finished, spread
+from finished import command, finished, spread
 
-from aliter.core.errors import AliterError
 from aliter.data.run import Run
 from aliter.workflows.concepts import Config
 from aliter.workflows.concepts.push import Push
@@ -120,7 +119,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(str(error)) from error
+    command(main)

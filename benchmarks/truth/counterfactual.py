@@ -10,9 +10,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 import typer
-from finished import finished
+from finished import command, finished
 
-from aliter.core.errors import AliterError
 from aliter.data.run import Figure
 from aliter.workflows.counterfactual import Config
 
@@ -59,7 +58,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)

@@ -13,9 +13,8 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from finished import finished
+from finished import command, finished
 
-from aliter.core.errors import AliterError
 from aliter.data import ledger
 from aliter.data.run import Run
 from aliter.workflows.counterfactual import Config
@@ -74,7 +73,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)

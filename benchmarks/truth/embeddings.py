@@ -17,11 +17,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from finished import finished
+from finished import command, finished
 from jaxtyping import Float64
 from scipy.stats import t as student
 
-from aliter.core.errors import AliterError
 from aliter.data import ledger
 from aliter.data.run import Run
 from aliter.data.splits import SPLITS
@@ -143,7 +142,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)

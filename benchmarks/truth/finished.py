@@ -1,9 +1,12 @@
 """Runs that are made if need be: what all benches of truth stand on."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import typer
 
+from aliter.core.errors import AliterError
 from aliter.core.spec import Spec
 from aliter.data.run import Run
 from aliter.workflows import name_of, workflow
@@ -30,3 +33,11 @@ def spread(values: list[float], form: str = ".3f") -> str:
     if not known:
         return ""
     return f"{np.mean(known):{form}} ({min(known):{form}} to {max(known):{form}})"
+
+
+def command(bench: Callable[..., None]) -> None:
+    """Call ``bench`` with what the command line asks for; what goes wrong is said in a sentence."""
+    try:
+        typer.run(bench)
+    except AliterError as error:
+        raise SystemExit(f"{error}") from error

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from finished import finished, spread
+from finished import command, finished, spread
 from staining import with_seed
 
-from aliter.core.errors import AliterError
 from aliter.workflows.staining import Config
 
 ROWS = ("PCC", "PSNR", "SSIM", "sharpness", "AP50", "PQ", "invented", "missed")
@@ -60,7 +59,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from finished import finished, spread
+from finished import command, finished, spread
 
-from aliter.core.errors import AliterError
 from aliter.workflows.staining import Config
 
 PIXELS = ("PCC", "PSNR", "SSIM", "sharpness", "AP50", "PQ", "invented", "missed", "cell light")
@@ -74,7 +73,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except AliterError as error:
-        raise SystemExit(f"{error}") from error
+    command(main)
