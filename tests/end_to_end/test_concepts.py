@@ -88,7 +88,7 @@ def test_walks_start_at_what_is_drawn_and_every_frame_was_scored_by_the_detector
     assert all(one.end >= one.drawn for one in rises if one.push == "grad")
 
 
-def test_a_shift_in_the_box_is_more_local_than_one_everywhere(run: Run) -> None:
+def test_a_shift_in_the_box_is_more_local_than_one_everywhere(figures: dict[str, float]) -> None:
     names = ("sum top, pixels", "grad", "grad, everywhere")
     pixels, within, everywhere = (figures[f"change in and near the box, {name}"] for name in names)
     assert pixels == 1
