@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,7 @@ def bare(made: nn.Module) -> None:
     optimizer = torch.optim.Adam(made.parameters(), lr=1e-3, fused=True)
     for step in range(STEPS):
         batch = draw(0, step, 8)
-        loss = F.cross_entropy(made(batch["x"]), batch["y"])
-        loss.backward()
+        torch.autograd.backward(F.cross_entropy(made(batch["x"]), batch["y"]))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -97,8 +97,8 @@ def formats() -> None:
         for name, last, low in (("channels_last", True, False), ("bf16 and channels_last", True, True)):
             ratio(
                 f"{what} step, {name} against float32",
-                lambda step=step, last=last, low=low: step(last, low),
-                lambda step=step: step(False, False),
+                partial(step, last, low),
+                partial(step, False, False),
                 3,
             )
 
@@ -112,7 +112,7 @@ def unet() -> Step:
         net = net.to(memory_format=torch.channels_last if last else torch.contiguous_format)
         with torch.autocast("cpu", torch.bfloat16, enabled=low):
             loss = F.l1_loss(net(images[0])[:, :1], images[1])
-        loss.backward()
+        torch.autograd.backward(loss)
 
     return step
 
@@ -137,7 +137,7 @@ def stargan() -> Step:
         for turn in objective.turns:
             with torch.autocast("cpu", torch.bfloat16, enabled=low):
                 losses = objective.losses(turn, nets, batch)
-            turn.combine(losses, []).backward()
+            torch.autograd.backward(turn.combine(losses, []))
 
     return step
 

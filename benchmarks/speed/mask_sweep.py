@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 from interleaved import header, ratio
-from torch import Tensor, nn
+from torch import Tensor
 
 from aliter.methods.walk.mask_sweep import MaskSweep
 from aliter.nets.frozen import Frozen
@@ -19,11 +19,11 @@ cv2.setNumThreads(1)
 
 
 def published(
-    score: nn.Module, x: Tensor, other: Tensor, attribution: Tensor, target: int
+    probe: Frozen, x: Tensor, other: Tensor, attribution: Tensor, target: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return sizes and changes of 200 masks, each thresholded, closed, blurred and scored on its own."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11))
-    start = float(score.scores(x[None])[0, target])
+    start = float(probe.scores(x[None])[0, target])
     sizes, changes = [], []
     for threshold in np.arange(-100, 100) / 100:
         mask = (attribution.numpy() > threshold).astype(np.uint8)
@@ -31,7 +31,7 @@ def published(
         soft = np.stack([cv2.GaussianBlur(channel.astype(np.float32), (11, 11), 0) for channel in closed])
         hybrid = torch.lerp(x, other, torch.from_numpy(soft))
         sizes.append(closed.mean())
-        changes.append(float(score.scores(hybrid[None])[0, target]) - start)
+        changes.append(float(probe.scores(hybrid[None])[0, target]) - start)
     return np.array(sizes), np.array(changes)
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     torch.manual_seed(0)
     probe = Frozen(SmallCNN().build(3, 128, 2).to(memory_format=torch.channels_last))  # As the demo has it.
     sweep = MaskSweep()
-    images = [[torch.rand(3, 128, 128) * 2 - 1 for _ in range(2)] for _ in range(20)]
+    images = [(torch.rand(3, 128, 128) * 2 - 1, torch.rand(3, 128, 128) * 2 - 1) for _ in range(20)]
     maps = [blur(torch.rand(1, 3, 128, 128), 4.0)[0] for _ in images]
     maps = [(one - one.amin()) / (one.amax() - one.amin()) for one in maps]
 

@@ -83,7 +83,8 @@ def main(
     chosen = Config.read(config)
     sound, misled = every(chosen), every(chosen, images={"shortcut": 1}, generate={"kinds": [], "pairs": ["nuisance"]})
     names = list(sound.attribute.named)
-    truths, scores, shortcuts = ({name: [] for name in names} for _ in range(3))
+    tables: list[dict[str, list[list[float]]]] = [{name: [] for name in names} for _ in range(3)]
+    truths, scores, shortcuts = tables
     for seed in range(seeds):
         path = to / f"{config.stem}-{seed}"
         found = finished(with_seed(sound, seed), path).figures_by_name()
@@ -99,7 +100,8 @@ def main(
         ("median QuAC score", KINDS, scores),
         ("average precision where debris gives the class away", ("the classes' difference", "the debris"), shortcuts),
     ):
-        print(f"\n{table(title, columns, {name: list(zip(*of, strict=True)) for name, of in rows.items()})}")
+        swapped = {name: [list(one) for one in zip(*of, strict=True)] for name, of in rows.items()}
+        print(f"\n{table(title, columns, swapped)}")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def main(
     for config in chosen:
         weight = f"{config.translate.objective.diversity:g}"
         first = next(iter(runs.values()), None)
-        runs[weight] = finished(config, to / weight, source=first and first.path)
+        runs[weight] = finished(config, to / weight, source=first.path if first else None)
     print(f"\n{table(runs)}\n\n{rates(runs)}")
 
 

@@ -33,7 +33,7 @@ def alone(config: Config) -> Config:
 def seconds(path: Path) -> float:
     """Return how long the translation took."""
     rows = map(json.loads, (path / "timings.jsonl").read_text(encoding="utf-8").splitlines())
-    return sum(row["seconds"] for row in rows if row["stage"] == "translate" and "name" not in row)
+    return sum(float(row["seconds"]) for row in rows if row["stage"] == "translate" and "name" not in row)
 
 
 def main(
