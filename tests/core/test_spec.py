@@ -46,6 +46,16 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
+def refused(spec: type[Spec], tmp_path: Path, text: str) -> str:
+    """Return what is said of a config that cannot be read, after the name of its file."""
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        spec.read(path)
+    assert caught.value.code == 2
+    assert str(caught.value).startswith(str(path))
+    return str(caught.value).removeprefix(str(path))
+
+
 def test_words_and_numbers_mean_what_the_user_means(tmp_path: Path) -> None:
     found = Garden.read(written(tmp_path, "rate: 1e-3\nname: NO\nfence: true\n"))
     assert found == Garden(rate=0.001, name="NO", fence=True)
@@ -74,11 +84,7 @@ def test_what_is_written_reads_back_equal(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_mistakes_name_file_line_key_and_remedy(tmp_path: Path, text: str, sentence: str) -> None:
-    path = written(tmp_path, text)
-    with pytest.raises(ConfigError) as caught:
-        Garden.read(path)
-    assert str(caught.value).startswith(f"{path}{sentence}")
-    assert caught.value.code == 2
+    assert refused(Garden, tmp_path, text).startswith(sentence)
 
 
 @pytest.mark.parametrize("ground", [Path("here"), Bed(bed=1), Bush(depth=2)])
@@ -97,10 +103,7 @@ def test_what_is_told_by_a_key_of_its_own_reads_back_equal(tmp_path: Path, groun
     ],
 )
 def test_mistakes_in_it_name_the_right_key(tmp_path: Path, text: str, sentence: str) -> None:
-    path = written(tmp_path, text)
-    with pytest.raises(ConfigError) as caught:
-        Plot.read(path)
-    assert str(caught.value).startswith(f"{path}{sentence}")
+    assert refused(Plot, tmp_path, text).startswith(sentence)
 
 
 def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:

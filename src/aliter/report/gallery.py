@@ -48,6 +48,11 @@ class Look:
         return cls(channels, declared, window, depth=8 if sample.dtype.itemsize == 1 else 16, pixel_um=pixel_um)
 
 
+def unit(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Return images in [-1, 1], as networks see and draw them, in [0, 1], as items hold them; beyond is clipped."""
+    return np.clip((np.asarray(x, np.float64) + 1) / 2, 0, 1)
+
+
 @dataclass(frozen=True)
 class Item:
     """One thing to look at: images of the same place that can be laid over each other, and what is known of them."""

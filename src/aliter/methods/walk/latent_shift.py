@@ -30,9 +30,11 @@ class Shifted:
     stop: Stop
 
 
-def shifted(draw: Draw, score: Score, settings: Float[np.ndarray, " T"], stop: Stop) -> Shifted:
-    """Return the walk of ``draw`` through these shifts, the first of them 0."""
-    images = np.stack([draw(float(one)) for one in settings])
+def shifted(
+    draw: Draw, score: Score, origin: Float[np.ndarray, "C *space"], settings: Float[np.ndarray, " T"], stop: Stop
+) -> Shifted:
+    """Return the walk of ``draw`` through these shifts, the first of them 0, at which ``origin`` was drawn."""
+    images = np.stack([origin, *(draw(float(one)) for one in settings[1:])])
     scores = np.stack([score(one) for one in images])
     return Shifted(Walk(settings, np.abs(settings), scores, images[0], images), stop)
 
@@ -76,7 +78,7 @@ class LatentShift(Spec):
         """
         search = _Search(self, draw, score, k)
         end, stop = search.end(sign) if sign else search.either()
-        return shifted(draw, score, np.linspace(0.0, end, self.frames), stop)
+        return shifted(draw, score, search.origin, np.linspace(0.0, end, self.frames), stop)
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def descended(
         answers.append(float(score(image)[k]))
         change = float(np.abs(image - origin).sum() / np.abs(origin).sum())
         stop = _rule(search, shift, answers, change)
-    return shifted(draw, score, np.linspace(0.0, shift * search.unit, search.frames), stop)
+    return shifted(draw, score, origin, np.linspace(0.0, shift * search.unit, search.frames), stop)
 
 
 def _rule(search: PublishedShift | FirstShift, shift: float, answers: list[float], change: float) -> Stop | None:

@@ -119,10 +119,15 @@ def chosen_classifier(run: Run) -> str:
     return str(run.facts["chosen"]["attempt"]).partition("-from")[0]
 
 
+def chosen_members(config: "Config", run: Run) -> list[str]:
+    """Return the names of the single classifiers that the chosen generator confuses."""
+    return members_of(config.classify, chosen_classifier(run))
+
+
 def real_probability(config: "Config", run: Run) -> Float[np.ndarray, " N"]:
     """Return what the chosen classifier, or the surest of those, says of all real images."""
-    members = members_of(config.classify, chosen_classifier(run))
-    return surest(np.stack([run.load(f"real/probability/{one}") for one in members], axis=1))
+    found = [run.load(f"real/probability/{one}") for one in chosen_members(config, run)]
+    return surest(np.stack(found, axis=1))
 
 
 def in_band(p: np.ndarray) -> np.ndarray:

@@ -116,10 +116,10 @@ def confused_by(classify: Classifying, choice: Confusing) -> tuple[str, ...]:
 def _guarded(config: "Config", run: Run) -> None:
     """Refuse to confuse a classifier that is wrong or unsure by itself."""
     guard = config.confuse.guard
-    found = {one.name: one.value for one in run.figures()["classify"]}
+    found = run.figures_by_name("classify")
     asked = (members_of(config.classify, name) for name in confused_by(config.classify, config.confuse))
     for name in dict.fromkeys(chain.from_iterable(asked)):
-        accuracy, sure = found[f"accuracy, {name}, test"], found[f"confusion distance, {name}, real"]
+        accuracy, sure = (found[one].value for one in (f"accuracy, {name}, test", f"confusion distance, {name}, real"))
         if accuracy < guard.accuracy or sure < guard.confusion:
             raise RequestError(
                 f"{name}: expected an accuracy of at least {guard.accuracy:g} and a confusion distance on real images "

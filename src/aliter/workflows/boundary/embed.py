@@ -12,7 +12,7 @@ from aliter.data.run import Figure, Run
 from aliter.methods.reduce import Reduce
 from aliter.methods.reduce.umap import UMAP
 from aliter.nets.frozen import Frozen
-from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, in_band, members_of, real_probability
+from aliter.workflows.boundary.classify import chosen_members, classifier_of, in_band, real_probability
 from aliter.workflows.boundary.pair import pair_of
 from aliter.workflows.boundary.select import ambiguous
 
@@ -70,8 +70,7 @@ def _features(config: "Config", run: Run, numbers: np.ndarray) -> tuple[np.ndarr
     choice, images, real = config.embed, pair_of(config, run), held_out_in_band(config, run)
     if choice.space == "measure":
         return run.load("step2/features")[numbers], run.load("real/features")[real]
-    members = members_of(config.classify, chosen_classifier(run))
-    probes = [Frozen(classifier_of(config, run, one)) for one in members]
+    probes = [Frozen(classifier_of(config, run, one)) for one in chosen_members(config, run)]
 
     def features(x: np.ndarray) -> np.ndarray:
         found = [one.activations(torch.from_numpy(x), choice.layer).flatten(1) for one in probes]

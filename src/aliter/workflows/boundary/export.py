@@ -7,7 +7,7 @@ from torch import nn
 from aliter.data.run import Run
 from aliter.nets.own import Own
 from aliter.nets.portable import IMAGE, Port, Portable, unsigning
-from aliter.workflows.boundary.classify import chosen_classifier, classifier_of, known_images, members_of, net_of
+from aliter.workflows.boundary.classify import chosen_classifier, chosen_members, classifier_of, known_images, net_of
 from aliter.workflows.boundary.pair import latents, pair_of
 from aliter.workflows.boundary.select import generator_of
 from aliter.workflows.classifier import portable
@@ -30,7 +30,7 @@ def portables(config: "Config", run: Run) -> dict[str, Portable]:
             Port("image", IMAGE, pair.channels),
         )
     }
-    members = members_of(config.classify, name)
+    members = chosen_members(config, run)
     for one in members:
         if not isinstance(net_of(config.classify, one), Own):
             title = "classifier" if len(members) == 1 else f"classifier-{one}"

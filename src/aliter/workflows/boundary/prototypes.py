@@ -19,7 +19,13 @@ from aliter.methods.prototype.mmd_critic import criticised
 from aliter.methods.walk.latent_gradient import LatentGradient
 from aliter.nets.frozen import Frozen
 from aliter.ops.prototypes import coverage, diversity
-from aliter.workflows.boundary.classify import between_of, chosen_classifier, classifier_of, known_images, members_of
+from aliter.workflows.boundary.classify import (
+    between_of,
+    chosen_classifier,
+    chosen_members,
+    classifier_of,
+    known_images,
+)
 from aliter.workflows.boundary.pair import latents, pair_of
 from aliter.workflows.boundary.select import generator_of
 
@@ -103,10 +109,9 @@ def _figures(choice: Prototyping, features: np.ndarray, labels: np.ndarray, rows
 
 def _attributions(config: "Config", run: Run, images: np.ndarray) -> np.ndarray:
     """Return per image what speaks for the second class, above 0, and what for the first: the mean of all asked."""
-    members = members_of(config.classify, chosen_classifier(run))
     second = known_images(config, run).classes.index(pair_of(config, run).classes[1])
     x = torch.from_numpy(images).to(run.device)
-    probes = (Frozen(classifier_of(config, run, one)) for one in members)
+    probes = (Frozen(classifier_of(config, run, one)) for one in chosen_members(config, run))
     found = [config.prototypes.attribution(one, x, torch.full_like(x, -1), second) for one in probes]
     return torch.stack(found).mean(0).cpu().numpy()
 

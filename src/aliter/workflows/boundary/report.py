@@ -10,13 +10,14 @@ from pydantic import PositiveInt
 from aliter.core.spec import Spec
 from aliter.data.run import Run
 from aliter.report.figures import Axes, Band, Cloud, bands, histogram, scatter
-from aliter.report.gallery import Gallery, Item, Look, Map
+from aliter.report.gallery import Gallery, Item, Look, Map, unit
 from aliter.report.page import Drawing, Drawings, Page, Section, Table, write_page
 from aliter.report.pictures import Picture, Pictures, grey, png
 from aliter.report.summary import headline, provenance, stage_tables
-from aliter.workflows.boundary.classify import in_band, real_probability
+from aliter.workflows.boundary.classify import real_probability
 from aliter.workflows.boundary.compare import WAYS
 from aliter.workflows.boundary.confuse import attempts_of
+from aliter.workflows.boundary.embed import held_out_in_band
 from aliter.workflows.boundary.pair import pair_of
 from aliter.workflows.boundary.select import STEPS, drawn_probability
 
@@ -102,13 +103,13 @@ def _prototypes(config: "Config", run: Run) -> Iterator[Item]:
             facets={"cluster": str(label + 1)},
             numbers={"images": float(sizes[label]), "distance to the nearest real": float(near[row])},
             frames={
-                "prototype": _unit(made[row]),
-                "nearest real": _unit(real[row]),
+                "prototype": unit(made[row]),
+                "nearest real": unit(real[row]),
                 "attribution": (attribution[row] / reach + 1) / 2,
             },
             curve=curve,
             chosen=int(np.argmin(np.abs(curve[:, 0]))),
-            walk=_unit(walks[row][there]),
+            walk=unit(walks[row][there]),
             facts={
                 "nearest real": images.ids[nearest[row]],
                 "probability": f"{curve[np.abs(curve[:, 0]).argmin(), 1]:.3f}",
@@ -128,7 +129,7 @@ def _samples(config: "Config", run: Run) -> Iterator[Item]:
             subtitle=f"p {p[number]:.3f}",
             facets={"cluster": "none" if labels[row] < 0 else str(labels[row] + 1)},
             numbers={"distance from undecided": float(abs(p[number] - 0.5)), "probability": float(p[number])},
-            frames={"image": _unit(np.asarray(images[number]))},
+            frames={"image": unit(np.asarray(images[number]))},
             place=(float(places[row, 0]), float(places[row, 1])),
         )
 
@@ -152,8 +153,7 @@ def _strip(rows: np.ndarray, name: str) -> Picture:
 
 def _strips(config: "Config", run: Run) -> Pictures:
     """Return, for each way and for real images held out in the band, the first few, side by side."""
-    images, p = pair_of(config, run), real_probability(config, run)
-    real = images.signed(np.flatnonzero(in_band(p) & (images.splits > 0))[:_STRIP])
+    real = pair_of(config, run).signed(held_out_in_band(config, run)[:_STRIP])
     strips = {way: np.asarray(run.array(f"ways/{way.replace(' ', '')}")[:_STRIP]) for way in WAYS} | {
         "real, held out": real
     }
@@ -162,7 +162,7 @@ def _strips(config: "Config", run: Run) -> Pictures:
 
 def _ways(run: Run) -> Table:
     """Return what each way finds, and the floor."""
-    found = {one.name: one for figures in run.figures().values() for one in figures}
+    found = run.figures_by_name()
     rows = []
     for way in WAYS:
         bought = found[f"images in band, {way}"].value
@@ -211,7 +211,3 @@ def _probabilities(config: "Config", run: Run) -> Drawing:
     values["real, held out"] = real_probability(config, run)[pair_of(config, run).splits > 0]
     svg = histogram(values, [round(0.1 * edge, 1) for edge in range(11)], "probability", "probabilities")
     return Drawing(svg, "What the classifier says", "Of images drawn by either generator, and of real ones.")
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return np.clip((np.asarray(x, np.float64) + 1) / 2, 0, 1)

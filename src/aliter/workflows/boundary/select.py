@@ -17,7 +17,7 @@ from aliter.data.layout import IMAGE
 from aliter.data.run import Figure, Run
 from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, most_real, pareto_front, surest
 from aliter.ops.classification import wilson
-from aliter.workflows.boundary.classify import BAND, between_of, chosen_classifier, in_band, members_of, names_of
+from aliter.workflows.boundary.classify import BAND, between_of, chosen_members, in_band, names_of
 from aliter.workflows.boundary.confuse import Attempt, Weight, attempts_of
 from aliter.workflows.boundary.measure import Realism, realism_of
 from aliter.workflows.boundary.pair import drawn, latents, pair_of, probability
@@ -77,7 +77,7 @@ def select(config: "Config", run: Run) -> None:
     for step, pool in pools.items():
         run.save(f"{step}/features", pool.features, ("index", "feature"))
     figures = _bargain(choice)
-    alone = len(members_of(config.classify, choice.attempt.classifier)) == classifiers
+    alone = len(chosen_members(config, run)) == classifiers
     for step, pool in pools.items():
         figures += _figures(step, pool, realism, alone)
     run.record(figures)
@@ -213,7 +213,7 @@ def _figures(step: str, pool: _Pool, realism: Realism, alone: bool) -> list[Figu
 def drawn_probability(config: "Config", run: Run, step: str) -> Float[np.ndarray, " N"]:
     """Return what the chosen classifier, or the surest of those, says of what was drawn of a generator."""
     names = names_of(config.classify)
-    places = [names.index(one) for one in members_of(config.classify, chosen_classifier(run))]
+    places = [names.index(one) for one in chosen_members(config, run)]
     return surest(run.load(f"{step}/probability")[:, places])
 
 

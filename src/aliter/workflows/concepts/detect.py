@@ -32,7 +32,6 @@ from aliter.workflows.concepts.judge import Found, Judged, figures_of, judged
 if TYPE_CHECKING:
     from aliter.workflows.concepts import Config
 
-_BATCH = 8
 _PERIOD_SHARE = 0.5
 """Of the tiles in a batch: those with a box; the rest is drawn from all."""
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, UInt8
 
 from aliter.data.run import Run
 from aliter.data.tiles import Tiles
-from aliter.report.gallery import Gallery, Item, Look
+from aliter.report.gallery import Gallery, Item, Look, unit
 from aliter.report.pictures import Picture, Pictures, composite, gif
 from aliter.workflows.concepts.outcome import Outcome, Subject, near_box
 from aliter.workflows.concepts.shift import subjects, walk_of
@@ -61,11 +61,11 @@ def _items(config: "Config", run: Run, tiles: Tiles, outcomes: Sequence[Outcome]
             subtitle=f"{one.drawn:.2f} to {one.end:.2f}",
             facets={"push": one.push, "goes": way, "subject": str(one.subject), "ends at": one.stop},
             numbers={name: value for name, value in numbers.items() if np.isfinite(value)},
-            frames={"drawn": _unit(walk.image[0]), "shifted": _unit(walk.image[-1]), words.tile: _unit(x)},
+            frames={"drawn": unit(walk.image[0]), "shifted": unit(walk.image[-1]), words.tile: unit(x)},
             outlines=_outlined(tiles, subject),
             curve=np.stack([walk.setting[order], walk.score[order, 1]], 1),
             chosen=int(np.flatnonzero(order == len(order) - 1)[0]),
-            walk=_unit(walk.image[order]),
+            walk=unit(walk.image[order]),
             facts={
                 words.tile: one.tile,
                 f"score of the {words.tile}": f"{one.start:.3f}",
@@ -104,7 +104,3 @@ def enlarged(picture: UInt8[np.ndarray, "h w 3"], height_px: int) -> UInt8[np.nd
     """Return a picture as many times as large as brings it nearest to a height."""
     times = max(1, round(height_px / len(picture)))
     return np.kron(picture, np.ones((times, times, 1), np.uint8))
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return np.clip((np.asarray(x, np.float64) + 1) / 2, 0, 1)
