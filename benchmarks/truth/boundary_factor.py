@@ -2,8 +2,8 @@
 
     scripts/bench truth boundary_factor --seeds 3 --to runs/truth
 
-Classes differ in the radius of the nucleus alone, 5.5 and 9 px at a size of 64, so the boundary is at 7.25. The radius
-of a generated cell is read from its nucleus channel; how well that can be read is printed for real cells.
+Classes differ in the radius of the nucleus alone: below and above 7.25 px at a size of 64. The radius of a generated
+cell is read from its nucleus channel; how well that can be read is printed for real cells.
 """
 
 from pathlib import Path
@@ -13,12 +13,14 @@ import numpy as np
 import typer
 from boundary import with_seed
 from finished import command, finished
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter, label
 
+from aliter.data.images import Images
 from aliter.data.run import Run
+from aliter.data.simulate import Fictus
 from aliter.workflows.boundary import Config
-from aliter.workflows.boundary.classify import in_band
+from aliter.workflows.boundary.classify import in_band, real_probability
 from aliter.workflows.boundary.pair import pair_of
 from aliter.workflows.boundary.select import drawn_probability
 
@@ -31,33 +33,42 @@ _SHARE = 0.4
 
 
 def radii_px(images: Float[np.ndarray, "N C H W"]) -> Float[np.ndarray, " N"]:
-    """Return the radius of the disc that has the area of the nucleus, the brightest spot, in pixels at a size of 64."""
-    scale = images.shape[-1] / _SIZE
+    """Return the radius of the disc that has the area of the nucleus, in pixels at a size of 64.
+
+    The nucleus is what is bright about the brightest place of the middle, which debris does not reach.
+    """
+    size = images.shape[-1]
+    middle = slice(size // 4, -(size // 4))
     found = []
     for channel in images[:, _NUCLEUS]:
-        smooth = gaussian_filter(channel, scale)
-        dark = np.median(smooth)
-        regions, _ = label(smooth > dark + _SHARE * (smooth.max() - dark))
-        found.append(np.count_nonzero(regions == regions.flat[smooth.argmax()]))
-    return np.asarray(np.sqrt(np.array(found) / np.pi) / scale)
+        smooth = gaussian_filter(channel, size / _SIZE)
+        dark, inner = np.median(smooth), smooth[middle, middle]
+        regions, _ = label(inner > dark + _SHARE * (inner.max() - dark))
+        found.append(np.count_nonzero(regions == regions.flat[inner.argmax()]))
+    return np.asarray(np.sqrt(np.array(found) / np.pi) * _SIZE / size)
 
 
-def calibrated(real: Float[np.ndarray, " N"], labels: np.ndarray) -> tuple[float, float]:
-    """Return slope and offset that take the median of either class to its radius."""
-    small, large = (float(np.median(real[labels == label])) for label in (0, 1))
-    slope = (RADII[1] - RADII[0]) / (large - small)
-    return slope, RADII[0] - slope * small
+def true_radii_px(images: Images, numbers: Int[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+    """Return the radii that simulated cells were drawn with, in pixels at a size of 64."""
+    cells = Fictus.model_validate(images.source)
+    drawn = (cells.record(images.labels[number], int(Path(images.ids[number]).name)) for number in numbers)
+    return np.array([one["nucleus_px"] for one in drawn]) * _SIZE / cells.size
 
 
 def errors(config: Config, run: Run) -> dict[str, Float[np.ndarray, " N"]]:
-    """Return how far the radii of cells are from the boundary, in px; of real ones, from their own radius."""
+    """Return how far the radii of cells are from the boundary, in px; of real ones, from their own radius, too."""
     images = pair_of(config, run)
-    held_out = np.flatnonzero(images.splits > 0)
-    slope, offset = calibrated(radii_px(images.signed(images.split("train"))), images.labels[images.split("train")])
-    read = slope * radii_px(images.signed(held_out)) + offset
-    found = {"real, from their own radius": np.abs(read - np.array(RADII)[images.labels[held_out]])}
+    train, held_out = images.split("train"), np.flatnonzero(images.splits > 0)
+    slope, offset = np.polyfit(true_radii_px(images, train), radii_px(images.signed(train)), 1)
+    true, read = true_radii_px(images, held_out), (radii_px(images.signed(held_out)) - offset) / slope
+    inside = in_band(real_probability(config, run)[held_out])
+    found = {
+        "real, from their own radius": np.abs(read - true),
+        "real, all": np.abs(true - MIDDLE),
+        "real, in the band": np.abs(true[inside] - MIDDLE),
+    }
     for step in ("step1", "step2"):
-        radius = slope * radii_px(run.load(f"{step}/generated")) + offset
+        radius = (radii_px(run.load(f"{step}/generated")) - offset) / slope
         inside = in_band(drawn_probability(config, run, step))
         found[f"{step}, all"] = np.abs(radius - MIDDLE)
         found[f"{step}, in the band"] = np.abs(radius[inside] - MIDDLE)

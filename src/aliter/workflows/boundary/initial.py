@@ -46,7 +46,7 @@ def fitted(images: Path) -> Fitted:
             "weights": [150],
             "fit": {**draw, "steps": 1600, "rate": 3e-4, "ema": average, "judge_every": 40, "save_every": 200},
         },
-        "select": {"near": 0.14},
+        "select": {"near": 0.13},
     }
     others = f" Of {len(found.classes)} classes the first two are the pair." if len(found.classes) > 2 else ""
     return values, f"Fitted to {found.summary()}.{others}"
