@@ -22,7 +22,7 @@ _NAMES: dict[Factor, tuple[str, str]] = {
     "elongation": ("round", "long"),
     "nucleus": ("small", "large"),
 }
-_LEVELS: dict[Factor, tuple[float, float]] = {"aggregates": (12, 45), "elongation": (1.15, 2.2), "nucleus": (5.5, 9.0)}
+LEVELS: dict[Factor, tuple[float, float]] = {"aggregates": (12, 45), "elongation": (1.15, 2.2), "nucleus": (5.5, 9.0)}
 """A count, a ratio of axes, a radius; all lengths in this file are pixels of an image of 64."""
 _CHANGE = 0.05
 """Structures have intensities up to about 1; a smaller change than this is none."""
@@ -168,9 +168,9 @@ class Fictus(Spec):
     def _cell(self, label: int, index: int, target: int) -> _Cell:
         """Return the factors of a cell of class ``label`` drawn as class ``target``."""
         require_cell(self.classes, self.count, index, label, target)
-        levels = {name: _LEVELS[name][target >> digit & 1] for digit, name in enumerate(reversed(self.factors))}
-        for name in _LEVELS.keys() - levels.keys():
-            levels[name] = self._chance(label, index, "level", name).uniform(*_LEVELS[name])
+        levels = {name: LEVELS[name][target >> digit & 1] for digit, name in enumerate(reversed(self.factors))}
+        for name in LEVELS.keys() - levels.keys():
+            levels[name] = self._chance(label, index, "level", name).uniform(*LEVELS[name])
         pose = self._chance(label, index, "pose")
         return _Cell(
             size=self.size,
@@ -206,7 +206,7 @@ def _turned(y: _Places, x: _Places, angle: float) -> tuple[_Places, _Places]:
 
 def _aggregates(cell: _Cell, rng: np.random.Generator) -> _Channel:
     """Return the puncta: the first ones of a ranked list that is as long as any cell needs."""
-    most = int(_LEVELS["aggregates"][1])
+    most = int(LEVELS["aggregates"][1])
     angle, reach = rng.uniform(0, tau, most), np.sqrt(rng.uniform(0.06, 0.75, most))
     sigma, peak = rng.uniform(0.8, 1.4, most), rng.uniform(0.6, 1.6, most)
     short, long = cell.semi_axes
