@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
+from importlib import resources
 from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -70,6 +71,7 @@ from aliter.report.pictures import (
     grey,
     label_colours,
     png,
+    signed_colours,
 )
 from aliter.report.pixels import packed_bits, packed_levels, quantized
 from aliter.report.summary import splits
@@ -362,6 +364,14 @@ def test_a_label_has_one_colour_everywhere_and_neighbours_differ():
     many = label_colours(np.arange(1, 40)).astype(int)
     assert np.abs(many[1:] - many[:-1]).sum(axis=1).min() > 60
     assert many.max(axis=1).min() > 120
+
+
+def test_a_signed_map_has_the_colours_that_differences_have_on_the_page():
+    script = (resources.files("aliter.report") / "templates/script/pixels.js").read_text(encoding="utf-8")
+    cold, warm = (json.loads(re.search(rf"const {name} = (.*);", script)[1]) for name in ("COLD", "WARM"))
+    painted = signed_colours(np.array([[-3.0, -2.0, -1.0, 0.0], [0.0, 1.0, 2.0, 9.0]]), 2.0)
+    np.testing.assert_array_equal(painted, [[cold[2], *cold[::-1]], [*warm, warm[2]]])
+    np.testing.assert_array_equal(signed_colours(np.array(0.5), 2.0), np.rint(np.array(warm[1]) / 2))
 
 
 def test_an_embedding_is_coloured_along_its_main_directions():

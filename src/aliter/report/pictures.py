@@ -12,6 +12,9 @@ from PIL import Image
 
 _TURN = 0.618033988749895
 """The golden ratio: hues that follow each other in such steps never come close."""
+_COLD = ((0, 0, 0), (26, 92, 190), (140, 205, 255))
+_WARM = ((0, 0, 0), (200, 92, 10), (255, 214, 120))
+"""Of what is below zero and above: the colours at 0, half way and at the end, as differences have them on the page."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,14 @@ def composite(x: Float[np.ndarray, "C H W"]) -> UInt8[np.ndarray, "H W 3"]:
     else:
         levels = np.repeat(levels.mean(0, keepdims=True).astype(np.uint8), 3, axis=0)
     return np.ascontiguousarray(rearrange(levels, "c y x -> y x c"))
+
+
+def signed_colours(values: Float[np.ndarray, "*space"], reach: float) -> UInt8[np.ndarray, "*space 3"]:
+    """Return a signed map as colours: black at 0, blue to white-blue at ``-reach``, orange to yellow at ``reach``."""
+    share = np.clip(np.asarray(values, np.float64) / reach, -1, 1)
+    stops = (-1, -0.5, 0, 0.5, 1)
+    colours = np.array([*_COLD[::-1], *_WARM[1:]], np.float64).T
+    return np.stack([np.rint(np.interp(share, stops, one)).astype(np.uint8) for one in colours], axis=-1)
 
 
 def label_colours(labels: Int[np.ndarray, "*space"]) -> UInt8[np.ndarray, "*space 3"]:

@@ -12,7 +12,7 @@ from aliter.data.run import Run
 from aliter.report.figures import Axes, Band, Cloud, bands, histogram, scatter
 from aliter.report.gallery import Gallery, Item, Look, Map, unit
 from aliter.report.page import Drawing, Drawings, Page, Section, Table, write_page
-from aliter.report.pictures import Picture, Pictures, grey, png
+from aliter.report.pictures import Picture, Pictures, grey, png, signed_colours
 from aliter.report.summary import headline, provenance, stage_tables
 from aliter.workflows.boundary.classify import real_probability
 from aliter.workflows.boundary.compare import WAYS
@@ -81,7 +81,7 @@ def _legend(second: str) -> dict[str, str]:
     return {
         "prototype": "a generated image that stands for its cluster",
         "nearest real": "the real training image most like it",
-        "attribution": f"what speaks for {second}, and, negative, against it",
+        "attribution": f"all channels together: orange speaks for {second}, blue against it",
     }
 
 
@@ -90,7 +90,7 @@ def _prototypes(config: "Config", run: Run) -> Iterator[Item]:
     labels, sizes = run.load("prototypes/label"), np.bincount(np.maximum(run.load("clusters/label"), 0))
     made, curves, walks = (run.load(f"prototypes/{name}") for name in ("image", "curve", "walk"))
     nearest, near = run.load("prototypes/nearest"), run.load("prototypes/nearest_distance")
-    attribution = run.load("prototypes/attribution")
+    attribution = run.load("prototypes/attribution").sum(axis=1)
     real = images.signed(nearest)
     reach = float(np.abs(attribution).max()) or 1.0
     for row, label in enumerate(labels):
@@ -102,11 +102,8 @@ def _prototypes(config: "Config", run: Run) -> Iterator[Item]:
             subtitle=f"{sizes[label]} images",
             facets={"cluster": str(label + 1)},
             numbers={"images": float(sizes[label]), "distance to the nearest real": float(near[row])},
-            frames={
-                "prototype": unit(made[row]),
-                "nearest real": unit(real[row]),
-                "attribution": (attribution[row] / reach + 1) / 2,
-            },
+            frames={"prototype": unit(made[row]), "nearest real": unit(real[row])},
+            paintings={"attribution": signed_colours(attribution[row], reach)},
             curve=curve,
             chosen=int(np.argmin(np.abs(curve[:, 0]))),
             walk=unit(walks[row][there]),
