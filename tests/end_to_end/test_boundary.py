@@ -92,6 +92,11 @@ def test_the_page_is_looked_at_in_a_browser(run: Run, figures: dict[str, float],
         assert {"Kinds", "Criticisms", "Ambiguous images", "Simpler ways"} <= set(browser.evaluate(titles))
         browser.evaluate("location.hash = 'item=prototype/0'")
         browser.until("document.querySelector('.viewer[open] h2')?.textContent === 'cluster 1'")
+        line = "(({ x, width }) => [x, x + width])(document.querySelector('svg.curve .line').getBBox())"
+        left, right = browser.evaluate(line)
+        assert run["prototypes/curve"][0, :, 0].min() < 0, "its walk to the first class goes left"
+        assert 34 <= left < right <= 334, "the whole walk is inside the frame"
+        assert browser.evaluate("document.querySelector('svg.curve .name').textContent").startswith("0 → 0.")
         assert browser.complaints() == []
     finally:
         browser.close()

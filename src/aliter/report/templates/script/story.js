@@ -40,8 +40,9 @@ function curve(viewer) {
   const points = item.curve.filter(([x, y]) => x !== null && y !== null);
   const low = Math.min(0, ...points.map(([, y]) => y));
   const high = Math.max(low < 0 ? 0 : 1, ...points.map(([, y]) => y));
-  const end = Math.max(1, ...points.map(([x]) => x));
-  const x = (value) => left + (value / end) * width;
+  const begin = Math.min(0, ...points.map(([x]) => x));
+  const end = Math.max(begin < 0 ? 0 : 1, ...points.map(([x]) => x));
+  const x = (value) => left + ((value - begin) / (end - begin)) * width;
   const y = (value) => top + (1 - (value - low) / (high - low || 1)) * height;
   const node = draw("svg", { class: "curve", viewBox: `0 0 ${left + width + 12} ${top + height + 36}`, role: "img",
     "aria-label": `${axes[1]} over ${axes[0]}` });
@@ -49,7 +50,7 @@ function curve(viewer) {
     node.append(draw("path", { class: value === 0 ? "zero" : "grid", d: `M${left} ${y(value)}h${width}` }),
       draw("text", { class: "tick end", x: left - 6, y: y(value) + 4 }, short(value)));
   }
-  for (const value of [0, 0.25 * end, 0.5 * end, 0.75 * end, end]) {
+  for (const value of [0, 0.25, 0.5, 0.75, 1].map((part) => begin + part * (end - begin))) {
     node.append(draw("text", { class: "tick middle", x: x(value), y: top + height + 16 }, short(value)));
   }
   node.append(draw("text", { class: "axis middle", x: left + width / 2, y: top + height + 32 }, axes[0]));
@@ -61,14 +62,14 @@ function curve(viewer) {
     const near = x(a) > left + width * 0.62;
     node.append(draw("path", { class: "drop", d: `M${x(a)} ${y(0)}V${y(b)}` }), draw("circle", { class: "chosen", cx: x(a), cy: y(b), r: 5 }),
       draw("text", { class: near ? "name end" : "name", x: x(a) + (near ? -10 : 10), y: clamp(y(b) + 18, top + 14, top + height - 4) },
-        `${percent(a)} → ${signed(b)}`));
+        axes[0].startsWith("share") ? `${percent(a)} → ${signed(b)}` : `${short(a)} → ${short(b)}`));
   }
-  if (viewer.walks) walkable(viewer, node, x, y, { left, width, end });
+  if (viewer.walks) walkable(viewer, node, x, y, { left, width, begin, end });
   else viewer.markCurve = null;
   return node;
 }
 
-function walkable(viewer, node, x, y, { left, width, end }) {
+function walkable(viewer, node, x, y, { left, width, begin, end }) {
   const marker = draw("circle", { class: "marker", r: 4.5 });
   node.append(marker);
   node.classList.add("walkable");
@@ -79,7 +80,7 @@ function walkable(viewer, node, x, y, { left, width, end }) {
   };
   const pick = (event) => {
     const box = node.getBoundingClientRect();
-    const wanted = (((event.clientX - box.left) / box.width) * node.viewBox.baseVal.width - left) / width * end;
+    const wanted = begin + (((event.clientX - box.left) / box.width) * node.viewBox.baseVal.width - left) / width * (end - begin);
     let best = 0;
     viewer.item.curve.forEach(([a], at) => {
       if (a !== null && Math.abs(a - wanted) < Math.abs(viewer.item.curve[best][0] - wanted)) best = at;
