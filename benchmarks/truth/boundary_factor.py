@@ -77,9 +77,18 @@ READ: dict[Factor, Callable[[_Images], _Values]] = {"nucleus": radii_px, "elonga
 RECORDED = {"nucleus": "nucleus_px", "elongation": "elongation"}
 
 
-def cells_between(like: Fictus, factor: Factor, seed: int) -> tuple[_Images, _Values]:
-    """Return cells whose ``factor`` is anywhere between its levels, and its values."""
-    cells = Fictus(count=_BETWEEN // 2, size=like.size, factors=("aggregates",), seed=seed)
+def planted(config: Config) -> Factor:
+    """Return the one factor that the classes of ``config`` differ in."""
+    assert isinstance(config.images, Fictus)
+    (factor,) = config.images.factors
+    return factor
+
+
+def cells_between(config: Config, take: int) -> tuple[_Images, _Values]:
+    """Return cells whose factor is anywhere between its levels, and its values; another ``take`` is other cells."""
+    assert isinstance(config.images, Fictus)
+    factor, seed = planted(config), config.images.seed + 1000 * take
+    cells = Fictus(count=_BETWEEN // 2, size=config.images.size, factors=("aggregates",), seed=seed)
     both = list(product(range(len(cells.classes)), range(cells.count)))
     scale = _SIZE / cells.size if factor == "nucleus" else 1
     values = np.array([cells.record(*one)[RECORDED[factor]] for one in both]) * scale
@@ -99,13 +108,11 @@ def probabilities(config: Config, run: Run, cells: _Images) -> Float[np.ndarray,
 
 def distances(config: Config, run: Run) -> dict[str, _Values]:
     """Return how far from the boundary the factor is, in cells by what they are; first, how well it can be read."""
-    drawn = config.images
-    assert isinstance(drawn, Fictus)
-    (factor,) = drawn.factors
+    factor = planted(config)
     middle = sum(LEVELS[factor]) / 2
-    cells, values = cells_between(drawn, factor, drawn.seed + 1000)
+    cells, values = cells_between(config, 1)
     slope, offset = np.polyfit(values, READ[factor](cells), 1)
-    cells, values = cells_between(drawn, factor, drawn.seed + 2000)
+    cells, values = cells_between(config, 2)
     read = (READ[factor](cells) - offset) / slope
     inside = most(probabilities(config, run, cells))
     found = {
@@ -124,11 +131,8 @@ def distances(config: Config, run: Run) -> dict[str, _Values]:
 
 def at_boundary(config: Config, run: Run) -> float:
     """Return how far from undecided the surest of all classifiers is of real cells about the boundary: their mean."""
-    drawn = config.images
-    assert isinstance(drawn, Fictus)
-    (factor,) = drawn.factors
-    low, high = LEVELS[factor]
-    cells, values = cells_between(drawn, factor, drawn.seed + 3000)
+    low, high = LEVELS[planted(config)]
+    cells, values = cells_between(config, 3)
     near = np.abs(values - (low + high) / 2) < _NEAR * (high - low)
     return float(confusion_distance(surest(probabilities(config, run, cells[near]))).mean())
 
