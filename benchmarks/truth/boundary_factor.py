@@ -26,7 +26,7 @@ from aliter.data.simulate import Fictus
 from aliter.data.simulate.fictus import LEVELS, Factor
 from aliter.ops.ambiguity import confusion_distance, surest
 from aliter.workflows.boundary import Config
-from aliter.workflows.boundary.classify import between_of, in_band, names_of
+from aliter.workflows.boundary.classify import agreed, between_of, in_band, names_of
 from aliter.workflows.boundary.pair import probability
 from aliter.workflows.boundary.select import drawn_probability
 
@@ -95,11 +95,6 @@ def cells_between(config: Config, take: int) -> tuple[_Images, _Values]:
     return to_signed(np.stack([cells.draw(*one) for one in both]), cells.range), values
 
 
-def most(p: Float[np.ndarray, "N classifiers"]) -> Bool[np.ndarray, " N"]:
-    """Return which images most classifiers cannot decide; what one alone cannot is a matter of that one."""
-    return np.asarray(2 * in_band(p).sum(axis=1) > p.shape[1])
-
-
 def probabilities(config: Config, run: Run, cells: _Images) -> Float[np.ndarray, "N classifiers"]:
     """Return what each classifier says of ``cells``."""
     asked = (between_of(config, run, name) for name in names_of(config.classify))
@@ -114,7 +109,7 @@ def distances(config: Config, run: Run) -> dict[str, _Values]:
     slope, offset = np.polyfit(values, READ[factor](cells), 1)
     cells, values = cells_between(config, 2)
     read = (READ[factor](cells) - offset) / slope
-    inside = most(probabilities(config, run, cells))
+    inside = agreed(probabilities(config, run, cells))
     found = {
         "real, of any level: error of reading": np.abs(read - values),
         "real, of any level, in the band of most": np.abs(read - middle)[inside],
@@ -125,7 +120,7 @@ def distances(config: Config, run: Run) -> dict[str, _Values]:
         found[f"{step}, all"] = away
         found[f"{step}, in the band of those asked"] = away[in_band(drawn_probability(config, run, step))]
         found[f"{step}, in the band of one"] = np.concatenate([away[one] for one in in_band(p).T])
-        found[f"{step}, in the band of most"] = away[most(p)]
+        found[f"{step}, in the band of most"] = away[agreed(p)]
     return found
 
 

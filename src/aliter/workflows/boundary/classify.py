@@ -4,7 +4,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import nn
 
 from aliter.core.errors import RequestError
@@ -133,6 +133,11 @@ def real_probability(config: "Config", run: Run) -> Float[np.ndarray, " N"]:
 def in_band(p: np.ndarray) -> np.ndarray:
     """Return which probabilities lie in the band."""
     return np.asarray((p >= BAND[0]) & (p <= BAND[1]))
+
+
+def agreed(p: Float[np.ndarray, "N classifiers"]) -> Bool[np.ndarray, " N"]:
+    """Return which images most classifiers put in the band; what one alone cannot decide is a matter of that one."""
+    return np.asarray(in_band(p).mean(axis=1) > 1 / 2)
 
 
 def _build(choice: Classifying, name: str, images: Images, run: Run) -> nn.Module:

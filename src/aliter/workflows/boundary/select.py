@@ -17,7 +17,7 @@ from aliter.data.layout import IMAGE
 from aliter.data.run import Figure, Run
 from aliter.ops.ambiguity import confusion_distance, hypervolume, knee, most_real, pareto_front, surest
 from aliter.ops.classification import wilson
-from aliter.workflows.boundary.classify import BAND, between_of, chosen_members, in_band, names_of
+from aliter.workflows.boundary.classify import BAND, agreed, between_of, chosen_members, in_band, names_of
 from aliter.workflows.boundary.confuse import Attempt, Weight, attempts_of
 from aliter.workflows.boundary.measure import Realism, realism_of
 from aliter.workflows.boundary.pair import drawn, latents, pair_of, probability
@@ -172,8 +172,8 @@ class _Pool:
 def _pool(config: "Config", run: Run, realism: Realism, step: str) -> _Pool:
     images = run.array(f"{step}/generated")
     parts = [realism.features(np.asarray(images[start : start + 512])) for start in range(0, images.shape[0], 512)]
-    most = in_band(run.load(f"{step}/probability")).mean(1) > 1 / 2
-    return _Pool(np.concatenate(parts), drawn_probability(config, run, step), most)
+    p = run.load(f"{step}/probability")
+    return _Pool(np.concatenate(parts), drawn_probability(config, run, step), agreed(p))
 
 
 def _bargain(choice: Choice) -> list[Figure]:
@@ -204,9 +204,9 @@ def _figures(step: str, pool: _Pool, realism: Realism, alone: bool) -> list[Figu
         Figure(f"kernel distance, {step}", realism.kernel(pool.features), count),
     ]
     if not alone:
-        agreed = pool.agreed[inside].mean() if inside.any() else float("nan")
+        by_most = pool.agreed[inside].mean() if inside.any() else float("nan")
         note = "share of those in band that most classifiers put there"
-        figures.append(Figure(f"agreement, {step}", float(agreed), int(inside.sum()), note=note))
+        figures.append(Figure(f"agreement, {step}", float(by_most), int(inside.sum()), note=note))
     return figures
 
 
