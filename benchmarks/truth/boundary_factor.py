@@ -3,8 +3,8 @@
     scripts/bench truth boundary_factor --seeds 3 --to runs/truth
 
 Classes differ in one factor alone, so the boundary is midway between its two levels. Of a generated cell the factor is
-read from the image; how well that can be read is printed for cells with any level between the two, and so is how far
-from the boundary those lie that a classifier cannot decide, which what a generator draws will hardly better.
+read from the image. How well that can be read is printed for real cells with any level between the two, and so is how
+far from the boundary those of them lie that most classifiers cannot decide.
 """
 
 from collections.abc import Callable
@@ -107,15 +107,19 @@ def distances(config: Config, run: Run) -> dict[str, _Values]:
     middle = sum(LEVELS[factor]) / 2
     cells, values = cells_between(config, 1)
     slope, offset = np.polyfit(values, READ[factor](cells), 1)
+
+    def read(images: _Images) -> _Values:
+        return np.asarray((READ[factor](images) - offset) / slope)
+
     cells, values = cells_between(config, 2)
-    read = (READ[factor](cells) - offset) / slope
+    found_there = read(cells)
     inside = agreed(probabilities(config, run, cells))
     found = {
-        "real, of any level: error of reading": np.abs(read - values),
-        "real, of any level, in the band of most": np.abs(read - middle)[inside],
+        "real, of any level: error of reading": np.abs(found_there - values),
+        "real, of any level, in the band of most": np.abs(found_there - middle)[inside],
     }
     for step in ("step1", "step2"):
-        away = np.abs((READ[factor](run.load(f"{step}/generated")) - offset) / slope - middle)
+        away = np.abs(read(run.load(f"{step}/generated")) - middle)
         p = run.load(f"{step}/probability")
         found[f"{step}, all"] = away
         found[f"{step}, in the band of those asked"] = away[in_band(drawn_probability(config, run, step))]
